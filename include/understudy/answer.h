@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The answer path: DNS query bytes in, DNS reply bytes out, in place.
+//
+// Purpose: one answer function for the network card, the kernel sockets, the
+// tests and the fuzzers. It takes no lock, reads no clock, allocates nothing,
+// logs nothing, makes no system call. RFC 1034 section 4.3.2, 2308, 6891, 9619.
+// Threads: one context per thread; its counters are written by that thread only
+// and may be read by any (relaxed). Lifetime: views as in understudy/zone.h.
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "understudy/rcu.h"
+#include "understudy/zone.h"
+
+#define ANSWER_EDNS_UDP_DEFAULT 1232
+#define ANSWER_BURST_MAX        32
+#define ANSWER_TEXT_MAX         255
+
+// Server-wide settings, published like a snapshot so that a reload is one swap.
+struct answer_config {
+	struct rcu_retired retired;
+	uint16_t edns_udp_octets; // our EDNS buffer size, 512 to 65535
+	uint8_t identity_len;     // CHAOS TXT id.server and hostname.bind; 0 = REFUSED
+	uint8_t version_len;      // CHAOS TXT version.server and version.bind; 0 = REFUSED
+	char identity[ANSWER_TEXT_MAX];
+	char version[ANSWER_TEXT_MAX];
+};
+
+enum answer_transport { ANSWER_UDP, ANSWER_TCP };
+
+// Who asks. Addresses in network byte order.
+struct answer_peer {
+	uint8_t transport; // enum answer_transport
+	uint8_t family;    // 4 or 6
+	uint16_t port_be;
+	uint8_t address[16];
+};
+
+enum answer_verdict {
+	ANSWER_REPLY, // reply_len octets stand in buf
+	ANSWER_DROP,  // nothing may be sent: see `dropped` counters
+	ANSWER_PUNT   // not for the fast path; buf is unchanged (items with may_punt)
+};
+
+struct answer_item {
+	uint8_t *buf;       // the query; the reply overwrites it
+	uint16_t query_len; // octets of the query
+	uint16_t capacity;  // octets that a reply may have, transport limit included; the
+			    // buffer has at least as many. Over UDP the client's EDNS size
+			    // and ours bound it further.
+	bool may_punt;      // give back ANSWER_PUNT for opcodes other than QUERY and for TSIG
+	uint8_t verdict;    // out: enum answer_verdict
+	uint16_t reply_len; // out
+	struct answer_peer peer;
+};
+
+enum answer_drop {
+	ANSWER_DROP_SHORT,    // under 12 octets: no id to answer to
+	ANSWER_DROP_RESPONSE, // QR=1
+	ANSWER_DROP_COUNT
+};
+const char *answer_drop_text(enum answer_drop d);
+
+#define ANSWER_RCODES 24
+
+// Counters of one context: plain relaxed stores by the owner, loads by any.
+struct answer_stats {
+	_Atomic uint64_t queries;
+	_Atomic uint64_t answers;
+	_Atomic uint64_t by_rcode[ANSWER_RCODES]; // the last one counts the rest
+	_Atomic uint64_t truncated;
+	_Atomic uint64_t dropped[ANSWER_DROP_COUNT];
+	_Atomic uint64_t punted;
+	_Atomic uint64_t tcp;
+};
+
+struct answer_ctx;
+
+// `config` is read at each burst; it must outlive the context.
+struct answer_ctx *answer_ctx_new(const struct rcu_pointer *config);
+void answer_ctx_free(struct answer_ctx *ctx);
+const struct answer_stats *answer_ctx_stats(const struct answer_ctx *ctx);
+
+// Coarse time, set by the owner once a burst or a wake-up (seconds, UNIX epoch).
+void answer_ctx_set_time(struct answer_ctx *ctx, uint64_t now_s);
+
+// Answers n queries (at most ANSWER_BURST_MAX). Requires an online reader.
+void answer_burst(struct answer_ctx *ctx, const struct catalog *view, struct answer_item *items,
+		  unsigned n);
+
+// The same for one; returns the reply's length, 0 = send nothing.
+size_t answer(struct answer_ctx *ctx, const struct catalog *view, const struct answer_peer *peer,
+	      uint8_t *buf, size_t query_len, size_t capacity);

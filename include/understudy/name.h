@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Domain names in uncompressed wire format (RFC 1035 section 3.1; 4343; 9499).
+//
+// Purpose: names are validated once, where they come in (name_read,
+// name_from_text); all else may rely on a well-formed name: labels of 1 to 63
+// octets, at most 255 octets with the root label, any octet value. Case is
+// kept; comparison ignores the case of ASCII letters.
+// Threads: any; no state. Ownership: plain values.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "understudy/result.h"
+#include "understudy/wire.h"
+
+#define NAME_MAX_OCTETS 255
+#define NAME_MAX_LABELS 127     // without the root label
+#define NAME_TEXT_SIZE  1025    // name_to_text never needs more, NUL included
+
+struct name {
+	uint8_t len;    // octets, root label included; 1 for the root
+	uint8_t labels; // without the root label; 0 for the root
+	uint8_t wire[NAME_MAX_OCTETS];
+};
+
+// Reads a possibly compressed name at the cursor (RFC 1035 section 4.1.4).
+// Pointers must point strictly backwards, before the name they stand in.
+// RESULT_OK; RESULT_TRUNCATED; RESULT_MALFORMED (also marks the cursor failed).
+enum result name_read(struct wire *w, struct name *out);
+
+// The name that stands, well-formed and uncompressed, at `wire`.
+void name_copy(struct name *out, const uint8_t *wire);
+
+// Octets of the well-formed name at `wire`, root label included.
+size_t name_length(const uint8_t *wire);
+
+// Parses presentation format (RFC 1035 section 5.1, \DDD and \X); a missing
+// final dot is taken as there. RESULT_OK or RESULT_MALFORMED.
+enum result name_from_text(const char *text, struct name *out);
+
+// Writes presentation format with the final dot, NUL-terminated; returns buf.
+const char *name_to_text(const uint8_t *wire, char buf[static NAME_TEXT_SIZE]);
+
+// ASCII lower case of one octet (RFC 4343).
+extern const uint8_t name_lower[256];
+
+bool name_equal(const uint8_t *a, const uint8_t *b);
+
+// Whether `name` is `ancestor` or below it.
+bool name_is_at_or_below(const uint8_t *name, const uint8_t *ancestor);
+
+// Canonical order (RFC 4034 section 6.1): <0, 0, >0.
+int name_compare(const uint8_t *a, const uint8_t *b);
+
+// Number of labels of the well-formed name at `wire`, without the root label.
+unsigned name_label_count(const uint8_t *wire);
+
+// Skips `n` leftmost labels; n is at most name_label_count.
+const uint8_t *name_skip_labels(const uint8_t *wire, unsigned n);

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The reader door of the snapshot: a view of all zones, and finding names in it.
+//
+// Purpose: a `struct catalog` is one consistent, immutable world: all zones as
+// they were at one instant. Everything reachable from it is read-only.
+// Threads: any registered RCU reader that is online (understudy/rcu.h).
+// Lifetime: a view, and every pointer obtained through it, is valid until the
+// reader's next quiescent state. Ownership: nothing here is freed by readers.
+// Layout: docs/zone-layout.md. Terms: RFC 9499 (node = a name with its RRsets).
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "understudy/name.h"
+#include "understudy/result.h"
+
+struct catalog; // the view
+struct zone;    // one version of one zone
+struct node;    // one owner name and its RRsets
+struct zonedb;  // what views are taken of (understudy/zonedb.h)
+
+// The current world. Requires an online reader.
+const struct catalog *zonedb_view(const struct zonedb *db);
+
+enum zone_state {
+	ZONE_NOT_LOADED, // configured, never yet transferred: SERVFAIL
+	ZONE_SERVED,
+	ZONE_EXPIRED // SOA expire has passed (RFC 1035 section 3.3.13): SERVFAIL
+};
+
+enum find_status {
+	FIND_NO_ZONE,   // no zone of ours is at or above the name: REFUSED
+	FIND_NO_DATA,   // a zone of ours, but not loaded or expired: see find.zone
+	FIND_NODE,      // `node` owns records (maybe not of the asked type)
+	FIND_EMPTY,     // an empty non-terminal (RFC 8020): exists, owns nothing
+	FIND_WILDCARD,  // does not exist, but `node` is the wildcard that covers it
+	FIND_NAME_ERROR // does not exist and no wildcard covers it
+};
+
+// One lookup. The caller fills the first part; zone_find_burst the second.
+//
+// The search stops at the first zone cut or DNAME on the way down, as RFC 1034
+// section 4.3.2 wants it: with `cut` set (at or above the name, never the
+// apex), status and node speak of the cut node itself only if the name is the
+// cut; below a cut or DNAME, status is FIND_NODE with node NULL.
+struct find {
+	// in
+	const uint8_t *qname; // well-formed, uncompressed, any case
+	uint16_t qname_len;
+	uint16_t qtype; // DS at an apex is looked for in the parent zone, if ours
+
+	// out
+	uint8_t status;          // enum find_status
+	uint8_t encloser_labels; // closest encloser: its label count, absolute
+	const struct zone *zone;
+	const struct node *node;
+	const struct node *cut;   // topmost zone cut at or above the name, or NULL
+	const struct node *dname; // topmost DNAME owner strictly above, or NULL
+};
+
+#define FIND_BURST_MAX 64
+
+// Looks n names up (n at most FIND_BURST_MAX), all of them advancing together.
+void zone_find_burst(const struct catalog *view, struct find *const finds[], unsigned n);
+
+// Looks for a name in `zone` only, without regard to cuts, DNAMEs or wildcards:
+// the node if it exists and owns records, else NULL. For additional data and
+// glue. The name need not be in the zone.
+const struct node *zone_node_exact(const struct catalog *view, const struct zone *zone,
+				   const uint8_t *name);
+
+// The node that precedes `name` in canonical order and is authoritative (not
+// below a cut), `name` itself excluded; the last of the zone for the apex.
+// For NSEC (RFC 4034 section 6.1).
+const struct node *zone_node_before(const struct catalog *view, const struct zone *zone,
+				    const uint8_t *name);
+
+// --- a zone ---------------------------------------------------------------
+
+struct soa {
+	uint32_t serial;
+	uint32_t refresh_s;
+	uint32_t retry_s;
+	uint32_t expire_s;
+	uint32_t minimum_s;
+};
+
+const uint8_t *zone_apex(const struct zone *z); // wire, case as received
+unsigned zone_apex_labels(const struct zone *z);
+enum zone_state zone_state(const struct zone *z);
+uint32_t zone_serial(const struct zone *z);
+uint64_t zone_record_count(const struct zone *z);
+uint64_t zone_node_count(const struct zone *z);
+uint64_t zone_octets(const struct zone *z); // of cells, what it alone would take
+void zone_soa(const struct catalog *view, const struct zone *z, struct soa *out);
+
+// The apex node; NULL unless the zone is ZONE_SERVED.
+const struct node *zone_apex_node(const struct catalog *view, const struct zone *z);
+
+// The zone of exactly this apex, or NULL. Any state.
+const struct zone *catalog_zone(const struct catalog *view, const uint8_t *apex);
+uint64_t catalog_zone_count(const struct catalog *view);
+uint64_t catalog_generation(const struct catalog *view); // +1 with every publish
+
+// Calls `each` for all zones in canonical order of their apex; stops and
+// returns false when `each` does.
+bool catalog_each(const struct catalog *view, bool (*each)(void *, const struct zone *), void *arg);
+
+// --- a node and its RRsets ------------------------------------------------
+
+// An RRset, as found: a small value that points into the snapshot.
+// Records stand one after the other, each as RDLENGTH (big-endian) and RDATA,
+// names in it uncompressed: ready to be copied behind a record's TTL. Their
+// order is canonical order of the rdata (RFC 4034 section 6.3).
+struct rrset {
+	uint16_t type;
+	uint16_t count;  // records, at least 1
+	uint32_t ttl_s;  // RFC 2181 section 5.2: one for all
+	uint32_t octets; // of all records together
+	const uint8_t *records;
+};
+
+// The RRset of this type. Signatures are not RRsets of type RRSIG here: see
+// node_signatures. False if there is none.
+bool node_rrset(const struct catalog *view, const struct node *n, uint16_t type,
+		struct rrset *out);
+
+// The RRSIG records that cover `covered`, as an rrset of type RRSIG.
+bool node_signatures(const struct catalog *view, const struct node *n, uint16_t covered,
+		     struct rrset *out);
+
+// All RRsets of the node, RRSIGs included (as one rrset per covered type), in
+// ascending type order, signatures right after what they cover. `*at` starts at
+// 0 and belongs to the iteration. False at the end.
+bool node_next_rrset(const struct catalog *view, const struct node *n, uint32_t *at,
+		     struct rrset *out);
+
+// Flags that need no look at the RRsets.
+#define NODE_CUT      0x01u // owns NS and is not the apex
+#define NODE_DNAME    0x02u
+#define NODE_CNAME    0x04u
+#define NODE_APEX     0x08u
+#define NODE_WILDCARD 0x10u // leftmost label is an asterisk alone
+#define NODE_SIGNED   0x20u // owns an RRSIG
+#define NODE_OCCLUDED 0x40u // reserved
+unsigned node_flags(const struct node *n);
+
+// The owner name in the case it was received in; writes at most 255 octets and
+// returns their number.
+unsigned node_owner(const struct zone *z, const struct node *n, uint8_t out[NAME_MAX_OCTETS]);
+
+// All nodes of a zone in canonical order, for dumps, comparison and checks.
+struct zone_iter {
+	const struct catalog *view;
+	const struct zone *zone;
+	uint16_t depth;
+	struct {
+		const void *twig;
+		uint16_t left;
+	} level[512];
+};
+void zone_iter_init(struct zone_iter *it, const struct catalog *view, const struct zone *z);
+const struct node *zone_iter_next(struct zone_iter *it); // NULL at the end

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The writer door of the snapshot: build a zone unseen, then publish it.
+//
+// Purpose: a transaction starts from nothing (AXFR) or from the published
+// version (IXFR), takes records, and is committed (may fail) into a sealed new
+// version that nobody sees; zonedb_publish makes it visible by one pointer swap
+// (cannot fail). What the old version alone used is given back after a grace
+// period. Nothing that readers see is ever changed.
+// Threads: one transaction belongs to one thread at a time; transactions of
+// different zones may run in different threads; of one zone there is at most
+// one at a time (the caller sees to it). Publishing takes a mutex of its own.
+// Ownership: zone_txn_begin gives, commit and abort take.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "understudy/name.h"
+#include "understudy/result.h"
+#include "understudy/zone.h"
+
+struct zonedb_options {
+	uint64_t max_octets; // of cells, all zones together; 0 = the most possible, 32 GiB
+	bool hugepages;      // try hugetlb pages first
+	bool protect;        // mprotect full chunks read-only (debug)
+};
+
+enum result zonedb_new(const struct zonedb_options *options, struct zonedb **out);
+
+// No reader may be left. Waits for what is retired.
+void zonedb_free(struct zonedb *db);
+
+struct zone_txn;
+struct zone_version; // committed, not yet published
+
+struct zone_txn_options {
+	const uint8_t *apex;
+	bool from_published; // start from what is served (for IXFR), else empty
+	uint64_t max_records; // 0 = no limit
+};
+
+enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *options,
+			   struct zone_txn **out);
+
+struct zone_txn_stats {
+	uint64_t added;
+	uint64_t deleted;
+	uint64_t duplicates;   // merged (RFC 2181 section 5)
+	uint64_t ttl_lowered;  // records whose RRset had another TTL (5.2)
+	uint64_t out_of_zone;  // skipped
+	uint64_t cells_octets; // allocated by this transaction so far
+};
+
+// A record to add or delete. `owner` is well-formed wire; `rdata` is
+// uncompressed (rdata_read).
+struct zone_record {
+	const uint8_t *owner;
+	const uint8_t *rdata;
+	uint32_t ttl_s;
+	uint16_t type;
+	uint16_t rdata_len;
+};
+
+// RESULT_OK; RESULT_EXISTS (a duplicate, merged: harmless in an AXFR);
+// RESULT_OUT_OF_ZONE (skipped and counted); RESULT_LIMIT; RESULT_NO_MEMORY.
+enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r);
+
+// The record must be there, by rdata; the TTL is not compared.
+// RESULT_OK; RESULT_NOT_FOUND; RESULT_OUT_OF_ZONE; RESULT_NO_MEMORY.
+enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r);
+
+const struct zone_txn_stats *zone_txn_stats(const struct zone_txn *t);
+
+// Ends the transaction, whatever it returns. RESULT_OK; RESULT_NO_SOA unless
+// the apex has exactly one SOA; RESULT_NO_MEMORY.
+enum result zone_txn_commit(struct zone_txn *t, struct zone_version **out);
+void zone_txn_abort(struct zone_txn *t);
+
+// What a committed version holds, before it is published.
+uint32_t zone_version_serial(const struct zone_version *v);
+void zone_version_soa(const struct zone_version *v, struct soa *out);
+void zone_version_discard(struct zone_version *v);
+
+// A version in ZONE_NOT_LOADED, for a zone that is configured but empty.
+enum result zone_version_not_loaded(struct zonedb *db, const uint8_t *apex,
+				    struct zone_version **out);
+// The published version again, marked ZONE_EXPIRED (or ZONE_SERVED again).
+enum result zone_version_marked(struct zonedb *db, const uint8_t *apex, enum zone_state state,
+				struct zone_version **out);
+// The removal of a zone.
+enum result zone_version_removed(struct zonedb *db, const uint8_t *apex,
+				 struct zone_version **out);
+
+// Publishes n versions as one swap: readers see all or none. Takes the
+// versions. Cannot fail: what it needs was set aside when they were made.
+void zonedb_publish(struct zonedb *db, struct zone_version *const versions[], size_t n);
+
+// Moves what lives in sparse chunks together; publishes if it moved anything.
+// Call it when idle: it does nothing unless enough would be gained.
+// The caller must see to it that no transaction is open.
+enum result zonedb_compact(struct zonedb *db);
+
+struct zonedb_stats {
+	uint64_t chunks;          // mapped, 2 MiB each
+	uint64_t chunks_huge;     // of them on hugetlb pages
+	uint64_t chunks_retired;  // of them waiting for a grace period
+	uint64_t octets_live;     // reachable from the published view
+	uint64_t octets_garbage;  // replaced, but their chunk is still in use
+	uint64_t published;       // swaps so far
+	uint64_t compactions;
+};
+void zonedb_stats(const struct zonedb *db, struct zonedb_stats *out);
+
+// Walks a view and verifies every invariant of docs/zone-layout.md.
+// RESULT_OK, or RESULT_MALFORMED with the first violation in `why`.
+enum result zonedb_check(const struct zonedb *db, const struct catalog *view, char *why,
+			 size_t why_size);

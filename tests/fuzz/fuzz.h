@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What every fuzz target defines (libFuzzer's entry points).
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+// Called once before the first input; may do nothing.
+int LLVMFuzzerInitialize(int *argc, char ***argv);
