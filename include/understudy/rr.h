@@ -94,6 +94,8 @@ struct rdata_shape {
 	uint8_t strings;   // character-strings between lead and the names
 	uint8_t names;     // 0 to 2
 	bool compressible; // may be compressed when sent (RFC 3597 section 4)
+	bool fold_case;    // names ignore case when rdata are compared or ordered
+			   // (RFC 4034 section 6.2, RFC 6840 section 5.1)
 	int16_t fixed;     // exact octets of what follows the names, -1 for any
 };
 
