@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define LOWER(c)   ((c) >= 'A' && (c) <= 'Z' ? (c) + ('a' - 'A') : (c))
+#define LOWER(c)   ((uint8_t)((c) >= 'A' && (c) <= 'Z' ? (c) + ('a' - 'A') : (c)))
 #define LOWER4(c)  LOWER(c), LOWER((c) + 1), LOWER((c) + 2), LOWER((c) + 3)
 #define LOWER16(c) LOWER4(c), LOWER4((c) + 4), LOWER4((c) + 8), LOWER4((c) + 12)
 #define LOWER64(c) LOWER16(c), LOWER16((c) + 16), LOWER16((c) + 32), LOWER16((c) + 48)
