@@ -35,7 +35,8 @@ enum find_status {
 	FIND_NO_DATA,   // a zone of ours, but not loaded or expired: see find.zone
 	FIND_NODE,      // `node` owns records (maybe not of the asked type)
 	FIND_EMPTY,     // an empty non-terminal (RFC 8020): exists, owns nothing
-	FIND_WILDCARD,  // does not exist, but `node` is the wildcard that covers it
+	FIND_WILDCARD,  // does not exist, but a wildcard covers it: `node`, or NULL if the
+			// wildcard is itself an empty non-terminal (RFC 4592 section 2.2.2)
 	FIND_NAME_ERROR // does not exist and no wildcard covers it
 };
 
@@ -116,7 +117,7 @@ bool catalog_each(const struct catalog *view, bool (*each)(void *, const struct 
 // order is canonical order of the rdata (RFC 4034 section 6.3).
 struct rrset {
 	uint16_t type;
-	uint16_t count;  // records, at least 1
+	uint32_t count;  // records, at least 1
 	uint32_t ttl_s;  // RFC 2181 section 5.2: one for all
 	uint32_t octets; // of all records together
 	const uint8_t *records;

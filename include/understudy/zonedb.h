@@ -62,8 +62,9 @@ struct zone_record {
 	uint16_t rdata_len;
 };
 
-// RESULT_OK; RESULT_EXISTS (a duplicate, merged: harmless in an AXFR);
-// RESULT_OUT_OF_ZONE (skipped and counted); RESULT_LIMIT; RESULT_NO_MEMORY.
+// Duplicates are merged when the name is complete and show in the statistics.
+// RESULT_OK; RESULT_OUT_OF_ZONE (skipped and counted); RESULT_LIMIT;
+// RESULT_NO_MEMORY (the transaction can only be aborted).
 enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r);
 
 // The record must be there, by rdata; the TTL is not compared.
