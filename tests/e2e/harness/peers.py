@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Real name servers as primaries: BIND, Knot and NSD, with one interface."""
+
+import os
+import signal
+
+import dns.query
+import dns.tsigkeyring
+import dns.update
+
+from . import net, zones
+from .client import Client
+from .process import Process, wait_for
+
+KEY = ("transfer.example", "hmac-sha256", "bXVsYXRvIHVuZGVyc3R1ZHkgc2VjcmV0IG9mIDMyIQ==")
+OTHER_KEY = ("other.example", "hmac-sha512", "YW5vdGhlciBzZWNyZXQsIHdoaWNoIG5vYm9keSBrbm93cw==")
+
+
+class Peer:
+    """A name server at `address` that serves `zones` ({origin: zone text or path
+    of a file}) to anyone, or only to `key`, and tells `notify` of changes."""
+
+    address = None
+    update_possible = False
+
+    def __init__(self, ns, workdir, content, key=None, notify=(net.SERVER,), cpus=None):
+        self.ns = ns
+        self.dir = os.path.join(workdir, type(self).__name__.lower())
+        self.key = key
+        self.notify = notify
+        self.cpus = cpus
+        self.process = None
+        os.makedirs(self.dir, exist_ok=True)
+        self.files = {}
+        for origin, text in content.items():
+            self.files[origin] = self.zone_file(origin, text)
+        self.client = Client(ns, self.address)
+
+    def zone_file(self, origin, text):
+        if text.startswith("/"):
+            return text
+        return zones.write(os.path.join(self.dir, f"zone.{origin.strip('.') or 'root'}"), text)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def start(self, timeout=60):
+        self.write_config()
+        self.process = Process(self.argv(), self.ns, self.path("log"), cpus=self.cpus)
+        last = list(self.files)[-1]
+        wait_for(lambda: self.gone() or self.client.serial(last) is not None, timeout,
+                 f"{self.address} serving {last}, see {self.path('log')}")
+        return self
+
+    def gone(self):
+        if not self.process.alive():
+            raise AssertionError(f"{self.process.name} ended:\n{self.process.log_text()[-2000:]}")
+
+    def stop(self):
+        if self.process:
+            self.process.stop(30)
+            self.process = None
+
+    def replace_zone(self, origin, text):
+        """Another version of a zone, from its text."""
+        self.files[origin] = self.zone_file(origin, text)
+        self.reload(origin)
+
+    def reload(self, _origin):
+        self.process.signal(signal.SIGHUP)
+
+    def write_config(self):
+        raise NotImplementedError
+
+    def argv(self):
+        raise NotImplementedError
+
+
+class Bind(Peer):
+    address = net.BIND
+    update_possible = True
+
+    def write_config(self):
+        key = allow = ""
+        if self.key:
+            name, algorithm, secret = self.key
+            key = f'key "{name}" {{ algorithm {algorithm}; secret "{secret}"; }};\n'
+            allow = f'key "{name}";'
+        also = "".join(f"{a}{' key ' + self.key[0] if self.key else ''}; " for a in self.notify)
+        config = f"""{key}
+options {{
+    directory "{self.dir}";
+    pid-file "{self.dir}/pid";
+    session-keyfile "{self.dir}/session.key";
+    managed-keys-directory "{self.dir}";
+    listen-on {{ {self.address}; }};
+    listen-on-v6 {{ {net.v6(self.address)}; }};
+    recursion no;
+    dnssec-validation no;
+    empty-zones-enable no;
+    check-integrity no;
+    allow-transfer {{ {allow or 'any;'} }};
+    notify explicit;
+    also-notify {{ {also}}};
+    notify-source {self.address};
+    notify-delay 0;
+    notify-rate 1000;
+    serial-query-rate 1000;
+    max-records-per-type 0;
+    max-types-per-name 0;
+    transfers-out 100;
+    tcp-clients 200;
+}};
+controls {{ }};
+"""
+        for origin, path in self.files.items():
+            config += (f'zone "{origin}" {{ type primary; file "{path}"; check-names ignore; '
+                       f'allow-update {{ {allow or "any;"} }}; }};\n')
+        zones.write(self.path("named.conf"), config)
+
+    def argv(self):
+        return ["/usr/sbin/named", "-g", "-n", "1", "-c", self.path("named.conf")]
+
+    def reload(self, origin):
+        """BIND keeps what updates changed in a journal, which would win."""
+        journal = self.files[origin] + ".jnl"
+        if os.path.exists(journal):
+            os.unlink(journal)
+        super().reload(origin)
+
+    def update(self, origin, change):
+        """A dynamic update: `change(update)` fills it in."""
+        options = {}
+        if self.key:
+            name, algorithm, secret = self.key
+            options = {"keyring": dns.tsigkeyring.from_text({name: secret}),
+                       "keyname": name, "keyalgorithm": algorithm}
+        message = dns.update.Update(origin, **options)
+        change(message)
+        with self.client.tcp_socket() as sock:
+            reply = dns.query.tcp(message, self.address, timeout=5, sock=sock)
+        assert reply.rcode() == 0, f"BIND refused the update: {reply}"
+
+
+class Knot(Peer):
+    address = net.KNOT
+
+    def write_config(self):
+        key = ""
+        name = None
+        if self.key:
+            name, algorithm, secret = self.key
+            key = (f"key:\n  - id: {name}\n    algorithm: {algorithm}\n"
+                   f"    secret: {secret}\n")
+        with_key = f"    key: {name}\n" if name else ""
+        remotes = [f'  - id: to{i}\n    address: "{a}"\n    via: "{self.address}"\n{with_key}'
+                   for i, a in enumerate(self.notify)]
+        config = f"""
+server:
+    rundir: "{self.dir}"
+    listen: ["{self.address}@53", "{net.v6(self.address)}@53"]
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+log:
+  - target: stderr
+    any: notice
+{key}
+acl:
+  - id: all
+    action: transfer
+{with_key}{"remote:" if remotes else ""}
+{"".join(remotes)}
+database:
+    storage: "{self.dir}/db"
+template:
+  - id: default
+    storage: "{self.dir}"
+    semantic-checks: off
+    zonefile-load: whole
+    journal-content: none
+    acl: all
+    notify: [{', '.join(f'to{i}' for i in range(len(remotes)))}]
+zone:
+"""
+        for origin, path in self.files.items():
+            config += f'  - domain: "{origin}"\n    file: "{path}"\n'
+        zones.write(self.path("knot.conf"), config)
+
+    def argv(self):
+        return ["/usr/sbin/knotd", "-c", self.path("knot.conf")]
+
+
+class Nsd(Peer):
+    address = net.NSD
+
+    def write_config(self):
+        config = f"""
+server:
+    server-count: 1
+    ip-address: {self.address}
+    ip-address: {net.v6(self.address)}
+    username: ""
+    chroot: ""
+    zonesdir: "{self.dir}"
+    pidfile: "{self.dir}/pid"
+    xfrdfile: "{self.dir}/xfrd.state"
+    xfrdir: "{self.dir}"
+    zonelistfile: "{self.dir}/zone.list"
+    database: ""
+    zonefiles-check: yes
+    ipv4-edns-size: 4096
+    ipv6-edns-size: 4096
+    minimal-responses: no
+    rrl-ratelimit: 0
+    rrl-whitelist-ratelimit: 0
+remote-control:
+    control-enable: no
+"""
+        name = "NOKEY"
+        if self.key:
+            name, algorithm, secret = self.key
+            config += (f'key:\n    name: "{name}"\n    algorithm: {algorithm}\n'
+                       f'    secret: "{secret}"\n')
+        for origin, path in self.files.items():
+            config += (f'zone:\n    name: "{origin}"\n    zonefile: "{path}"\n'
+                       f"    provide-xfr: 0.0.0.0/0 {name}\n    provide-xfr: ::/0 {name}\n"
+                       f"    outgoing-interface: {self.address}\n"
+                       + "".join(f"    notify: {a} {name}\n" for a in self.notify))
+        zones.write(self.path("nsd.conf"), config)
+
+    def argv(self):
+        return ["/usr/sbin/nsd", "-d", "-c", self.path("nsd.conf")]
+
+
+PEERS = {"bind": Bind, "knot": Knot, "nsd": Nsd}
