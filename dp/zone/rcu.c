@@ -12,8 +12,8 @@
 #include <time.h>
 
 #define URCU_NO_COMPAT_IDENTIFIERS
-#include <urcu/urcu-qsbr.h>
 #include <urcu/call-rcu.h>
+#include <urcu/urcu-qsbr.h>
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)

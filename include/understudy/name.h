@@ -16,8 +16,8 @@
 #include "understudy/wire.h"
 
 #define NAME_MAX_OCTETS 255
-#define NAME_MAX_LABELS 127     // without the root label
-#define NAME_TEXT_SIZE  1025    // name_to_text never needs more, NUL included
+#define NAME_MAX_LABELS 127  // without the root label
+#define NAME_TEXT_SIZE  1025 // name_to_text never needs more, NUL included
 
 struct name {
 	uint8_t len;    // octets, root label included; 1 for the root

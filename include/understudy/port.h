@@ -25,8 +25,8 @@
 #include "understudy/result.h"
 #include "understudy/zone.h"
 
-#define PORT_MAX	  16
-#define PORT_LCORES_MAX	  64
+#define PORT_MAX          16
+#define PORT_LCORES_MAX   64
 #define PORT_SERVICES_MAX 64
 #define PORT_MTU_DEFAULT  1500
 
@@ -57,28 +57,24 @@ struct port_exception {
 #define PORT_EXCEPTION_RATE 100000u
 
 struct port_device {
-	const char *device;			// vdev devargs, or a PCI address
+	const char *device;                     // vdev devargs, or a PCI address
 	const struct port_exception *exception; // NULL: none
-	uint16_t mtu;				// 0 = what the device has, or PORT_MTU_DEFAULT
+	uint16_t mtu;                           // 0 = what the device has, or PORT_MTU_DEFAULT
 	uint32_t mbufs; // packet buffers beyond what the port needs; 0 = as detected
 };
 
-enum port_log_level {
-	PORT_LOG_ERROR,
-	PORT_LOG_WARNING,
-	PORT_LOG_INFO
-};
+enum port_log_level { PORT_LOG_ERROR, PORT_LOG_WARNING, PORT_LOG_INFO };
 
 struct port_options {
 	const struct port_device *devices;
 	size_t device_count; // at least 1
 	const struct port_service *services;
-	size_t service_count;	// at least 1
+	size_t service_count;   // at least 1
 	const unsigned *lcores; // workers; one per device from lcore 1 up if lcore_count is 0
 	size_t lcore_count;
 	unsigned main_lcore;
 	bool hugepages;
-	unsigned memory_mib;	// 0 = DPDK's choice
+	unsigned memory_mib;    // 0 = DPDK's choice
 	const char *const *eal; // further arguments of DPDK's environment
 	size_t eal_count;
 	const char *xdp_program; // object file; NULL = the installed one or the build tree's
@@ -106,19 +102,19 @@ void port_other_cpus(const struct ports *ports, cpu_set_t *out);
 // Why a frame was dropped. Frames that are not for the worker are punted, that
 // is, go to the kernel unchanged; only what nobody should answer is dropped.
 enum port_drop {
-	PORT_DROP_SHORT,	  // ends inside a header
-	PORT_DROP_OTHER_MAC,	  // unicast to somebody else's MAC
-	PORT_DROP_OWN_MAC,	  // from our own MAC
-	PORT_DROP_GROUP_MAC,	  // a query by broadcast or multicast
-	PORT_DROP_BAD_IP,	  // version, header length or total length impossible
-	PORT_DROP_IP_CHECKSUM,	  // IPv4 header checksum wrong
-	PORT_DROP_SOURCE,	  // impossible source address or port 0
-	PORT_DROP_BAD_UDP,	  // UDP length impossible
-	PORT_DROP_UDP_CHECKSUM,	  // wrong, or absent over IPv6 (RFC 8200 section 8.1)
-	PORT_DROP_NO_EXCEPTION,	  // to be punted, but the port has no exception interface
+	PORT_DROP_SHORT,          // ends inside a header
+	PORT_DROP_OTHER_MAC,      // unicast to somebody else's MAC
+	PORT_DROP_OWN_MAC,        // from our own MAC
+	PORT_DROP_GROUP_MAC,      // a query by broadcast or multicast
+	PORT_DROP_BAD_IP,         // version, header length or total length impossible
+	PORT_DROP_IP_CHECKSUM,    // IPv4 header checksum wrong
+	PORT_DROP_SOURCE,         // impossible source address or port 0
+	PORT_DROP_BAD_UDP,        // UDP length impossible
+	PORT_DROP_UDP_CHECKSUM,   // wrong, or absent over IPv6 (RFC 8200 section 8.1)
+	PORT_DROP_NO_EXCEPTION,   // to be punted, but the port has no exception interface
 	PORT_DROP_EXCEPTION_RATE, // to be punted, over the port's rate
 	PORT_DROP_EXCEPTION_FULL, // to be punted, ring full
-	PORT_DROP_TX,		  // the device took no more to send
+	PORT_DROP_TX,             // the device took no more to send
 	PORT_DROP_COUNT
 };
 const char *port_drop_text(enum port_drop d); // "short", "other-mac", ...
@@ -135,7 +131,7 @@ struct port_stats {
 
 struct port_lcore {
 	unsigned lcore;
-	const struct port_stats *stats;	   // valid until port_stop
+	const struct port_stats *stats;    // valid until port_stop
 	const struct answer_stats *answer; // valid until port_stop
 };
 size_t port_lcore_count(const struct ports *ports);
@@ -159,7 +155,7 @@ struct port_info {
 	uint64_t rx_missed;  // dropped by the device for want of polling
 	uint64_t rx_no_mbuf; // dropped for want of packet buffers
 	uint64_t tx_errors;
-	char exception_interface[IF_NAMESIZE];	      // "" = none
+	char exception_interface[IF_NAMESIZE];        // "" = none
 	const struct port_exception_stats *exception; // NULL = none; valid until port_stop
 };
 size_t port_count(const struct ports *ports);

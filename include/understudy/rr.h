@@ -111,8 +111,7 @@ enum result rdata_read(struct wire *w, uint16_t type, uint16_t rdlen, uint8_t *o
 
 // Whether two rdata of one type are equal as RFC 4034 section 6.2 and RFC 6840
 // section 5.1 count it: names inside the types they list ignore case.
-bool rdata_equal(uint16_t type, const uint8_t *a, uint16_t a_len, const uint8_t *b,
-		 uint16_t b_len);
+bool rdata_equal(uint16_t type, const uint8_t *a, uint16_t a_len, const uint8_t *b, uint16_t b_len);
 
 // Types that can stand in no zone: OPT and the meta and query types
 // (RFC 6895 section 3.1).

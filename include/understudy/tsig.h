@@ -25,10 +25,10 @@ enum tsig_algorithm {
 	TSIG_ALGORITHM_COUNT
 };
 
-#define TSIG_SECRET_MAX    1024
-#define TSIG_MAC_MAX       64
-#define TSIG_FUDGE_S       300
-#define TSIG_UNSIGNED_MAX  99 // messages in a row without TSIG (5.3.1)
+#define TSIG_SECRET_MAX   1024
+#define TSIG_MAC_MAX      64
+#define TSIG_FUDGE_S      300
+#define TSIG_UNSIGNED_MAX 99 // messages in a row without TSIG (5.3.1)
 
 // TSIG error codes, in the error field and as extended rcodes (section 3).
 enum tsig_error {

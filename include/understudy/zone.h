@@ -125,8 +125,7 @@ struct rrset {
 
 // The RRset of this type. Signatures are not RRsets of type RRSIG here: see
 // node_signatures. False if there is none.
-bool node_rrset(const struct catalog *view, const struct node *n, uint16_t type,
-		struct rrset *out);
+bool node_rrset(const struct catalog *view, const struct node *n, uint16_t type, struct rrset *out);
 
 // The RRSIG records that cover `covered`, as an rrset of type RRSIG.
 bool node_signatures(const struct catalog *view, const struct node *n, uint16_t covered,

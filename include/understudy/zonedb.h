@@ -36,7 +36,7 @@ struct zone_version; // committed, not yet published
 
 struct zone_txn_options {
 	const uint8_t *apex;
-	bool from_published; // start from what is served (for IXFR), else empty
+	bool from_published;  // start from what is served (for IXFR), else empty
 	uint64_t max_records; // 0 = no limit
 };
 
@@ -90,8 +90,7 @@ enum result zone_version_not_loaded(struct zonedb *db, const uint8_t *apex,
 enum result zone_version_marked(struct zonedb *db, const uint8_t *apex, enum zone_state state,
 				struct zone_version **out);
 // The removal of a zone.
-enum result zone_version_removed(struct zonedb *db, const uint8_t *apex,
-				 struct zone_version **out);
+enum result zone_version_removed(struct zonedb *db, const uint8_t *apex, struct zone_version **out);
 
 // Publishes n versions as one swap: readers see all or none. Takes the
 // versions. Cannot fail: what it needs was set aside when they were made.
@@ -103,12 +102,12 @@ void zonedb_publish(struct zonedb *db, struct zone_version *const versions[], si
 enum result zonedb_compact(struct zonedb *db);
 
 struct zonedb_stats {
-	uint64_t chunks;          // mapped, 2 MiB each
-	uint64_t chunks_huge;     // of them on hugetlb pages
-	uint64_t chunks_retired;  // of them waiting for a grace period
-	uint64_t octets_live;     // reachable from the published view
-	uint64_t octets_garbage;  // replaced, but their chunk is still in use
-	uint64_t published;       // swaps so far
+	uint64_t chunks;         // mapped, 2 MiB each
+	uint64_t chunks_huge;    // of them on hugetlb pages
+	uint64_t chunks_retired; // of them waiting for a grace period
+	uint64_t octets_live;    // reachable from the published view
+	uint64_t octets_garbage; // replaced, but their chunk is still in use
+	uint64_t published;      // swaps so far
 	uint64_t compactions;
 };
 void zonedb_stats(const struct zonedb *db, struct zonedb_stats *out);

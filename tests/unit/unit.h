@@ -30,9 +30,9 @@ static inline int unit_run(const char *suite_name, const struct unit_test *tests
 	return failed;
 }
 
-#define UNIT_MAIN(suite, ...)                                                                      \
-	int main(void)                                                                             \
-	{                                                                                          \
-		static const struct unit_test tests[] = { __VA_ARGS__ };                           \
-		return unit_run(suite, tests, sizeof(tests) / sizeof(tests[0]));                   \
+#define UNIT_MAIN(suite, ...)                                                    \
+	int main(void)                                                           \
+	{                                                                        \
+		static const struct unit_test tests[] = { __VA_ARGS__ };         \
+		return unit_run(suite, tests, sizeof(tests) / sizeof(tests[0])); \
 	}
