@@ -12,8 +12,9 @@
 #include <time.h>
 
 #define URCU_NO_COMPAT_IDENTIFIERS
-#include <urcu/call-rcu.h>
 #include <urcu/urcu-qsbr.h>
+// After the flavour's header, which gives the names of call_rcu their prefix.
+#include <urcu/call-rcu.h>
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
