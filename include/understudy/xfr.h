@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One exchange with a primary, sans I/O: a SOA query, or a whole AXFR.
+//
+// Purpose: makes the query and reads the response, which may be one datagram or
+// a TCP stream in any segmentation, TSIG included; a transfer is built unseen
+// through zonedb and comes out as a committed version, or as a reason why not.
+// No socket, no clock, no loop: the caller moves the bytes and says the time.
+// RFC 5936 (AXFR), 7766 (framing), 8945 (TSIG), 3597 section 4. Zones are of
+// class IN. (IXFR would be one more kind, whose records are taken elsewhere.)
+// Threads: one exchange belongs to one thread at a time. Ownership: xfr_new
+// gives, xfr_free takes; a version is the caller's once taken.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "understudy/result.h"
+#include "understudy/tsig.h"
+#include "understudy/zone.h"
+#include "understudy/zonedb.h"
+
+enum xfr_kind {
+	XFR_SOA, // ask for the SOA record, over UDP or TCP
+	XFR_AXFR // the whole zone, over TCP
+};
+
+enum xfr_status {
+	XFR_MORE, // not over: bytes are awaited
+	XFR_DONE,
+	XFR_FAILED // xfr_reason tells
+};
+
+// Why an exchange failed. The first group is for the caller, who sees the
+// sockets and tells by xfr_fail; the rest are the engine's findings.
+enum xfr_reason {
+	XFR_REASON_NONE,
+	XFR_REASON_CONNECT,   // no connection
+	XFR_REASON_IO,	      // a socket error later on
+	XFR_REASON_CANCELLED, // nobody wants it any more
+
+	XFR_REASON_TIMEOUT,	 // xfr_tick: nothing in time
+	XFR_REASON_CLOSED,	 // xfr_eof: the stream ended before the transfer
+	XFR_REASON_MISMATCH,	 // not the response to our query: id, QR, opcode, question
+	XFR_REASON_TRUNCATED,	 // TC: ask again over TCP
+	XFR_REASON_REFUSED,	 // rcode REFUSED
+	XFR_REASON_NOTAUTH,	 // rcode NOTAUTH, or a SOA answer without AA
+	XFR_REASON_RCODE,	 // any other rcode than NOERROR: xfr_rcode
+	XFR_REASON_TSIG_MISSING, // unsigned, or its end is
+	XFR_REASON_TSIG_BADKEY,	 // one of the sides does not know the key
+	XFR_REASON_TSIG_BADSIG,	 // one of the sides found the signature wrong
+	XFR_REASON_TSIG_BADTIME, // the clocks differ
+	XFR_REASON_MALFORMED,	 // breaks the format, or records that cannot be
+	XFR_REASON_NO_SOA,	 // the SOA record is missing where it must stand
+	XFR_REASON_SERIAL,	 // the zone changed under way: last SOA is not the first
+	XFR_REASON_TRAILING,	 // data after the final SOA
+	XFR_REASON_LIMIT_RECORDS,
+	XFR_REASON_LIMIT_OCTETS,
+	XFR_REASON_LIMIT_DURATION,
+	XFR_REASON_NO_MEMORY,
+	XFR_REASON_COUNT
+};
+
+// A stable word for logs and JSON ("tsig-badsig"); static.
+const char *xfr_reason_word(enum xfr_reason r);
+// A sentence for people, without a final stop; static.
+const char *xfr_reason_text(enum xfr_reason r);
+
+// What time it is: TSIG wants the calendar, deadlines a clock that never jumps.
+struct xfr_time {
+	uint64_t unix_s;
+	uint64_t monotonic_ms;
+};
+
+struct xfr_options {
+	enum xfr_kind kind;
+	const uint8_t *apex; // wire; copied
+	uint16_t id;	     // from a good random source
+	bool udp;	     // XFR_SOA only: by xfr_datagram, else by xfr_feed
+	// NULL = unsigned. Copied.
+	const struct tsig_key *key;
+	struct zonedb *db;	  // XFR_AXFR only; must outlive the exchange
+	uint64_t max_records;	  // 0 = no limit
+	uint64_t max_octets;	  // of all messages together; 0 = no limit
+	uint32_t max_duration_ms; // of the exchange; 0 = no limit
+	uint32_t max_idle_ms;	  // between complete messages; 0 = no limit
+};
+
+struct xfr;
+
+// RESULT_OK, RESULT_NO_MEMORY, or what zone_txn_begin says.
+enum result xfr_new(const struct xfr_options *options, struct xfr_time now, struct xfr **out);
+
+// Frees at any time; discards what is unfinished and a version nobody took.
+void xfr_free(struct xfr *x);
+
+// The octets to send, with the length in front unless options.udp. Valid until
+// xfr_free.
+const uint8_t *xfr_query(const struct xfr *x, size_t *len);
+
+// TCP: the next octets of the stream, as they came. After XFR_DONE or
+// XFR_FAILED nothing more may be fed; the connection can be closed.
+enum xfr_status xfr_feed(struct xfr *x, const uint8_t *octets, size_t len, struct xfr_time now);
+
+// UDP: one datagram from the primary's address. What does not belong to the
+// query, or is not signed as it must be, is ignored (XFR_MORE; anybody could
+// have sent it), but remembered: xfr_reason tells it once time is up.
+enum xfr_status xfr_datagram(struct xfr *x, const uint8_t *msg, size_t len, struct xfr_time now);
+
+// The stream ended: XFR_FAILED.
+enum xfr_status xfr_eof(struct xfr *x);
+
+// The caller ends it, with a reason. XFR_FAILED.
+enum xfr_status xfr_fail(struct xfr *x, enum xfr_reason reason);
+
+// When xfr_tick should be called if nothing happens before (monotonic ms,
+// UINT64_MAX = never), and that call: XFR_MORE, or XFR_FAILED past the deadline.
+uint64_t xfr_deadline_ms(const struct xfr *x);
+enum xfr_status xfr_tick(struct xfr *x, struct xfr_time now);
+
+enum xfr_status xfr_status(const struct xfr *x);
+enum xfr_reason xfr_reason(const struct xfr *x);
+// The rcode of the response, with XFR_REASON_RCODE, _REFUSED and _NOTAUTH.
+uint16_t xfr_rcode(const struct xfr *x);
+
+// The SOA that the primary holds; once XFR_DONE, of either kind.
+void xfr_soa(const struct xfr *x, struct soa *out);
+
+// The committed version, once XFR_DONE of an AXFR: the caller's from now on.
+// NULL if it was taken before.
+struct zone_version *xfr_take_version(struct xfr *x);
+
+struct xfr_stats {
+	uint64_t messages;
+	uint64_t octets;      // of messages, without their lengths
+	uint64_t records;     // of answer sections, the final SOA included
+	uint64_t out_of_zone; // skipped: not at or below the apex, or a SOA below it
+	uint64_t duplicates;  // merged
+	uint64_t ttl_lowered;
+};
+const struct xfr_stats *xfr_stats(const struct xfr *x);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The life of one secondary zone: when to ask, whom, and what follows.
+//
+// Purpose: an explicit state machine without I/O and without a clock:
+// (state, event, now) -> (state, actions). It decides; the caller does. SOA
+// refresh, retry and expire by RFC 1035 section 4.3.5 and 3.3.13, NOTIFY by
+// RFC 1996. The diagram stands in ctrl/zone_fsm.c.
+// Threads: a state belongs to one thread. Ownership: a plain value.
+// Contract: every exchange that an action starts ends in exactly one event that
+// names it (SOA_ANSWER, SOA_FAILED, XFR_DONE, XFR_FAILED), unless it was
+// cancelled; its timeouts are the caller's. Events of other exchanges than the
+// current one are ignored.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "understudy/xfr.h"
+#include "understudy/zone.h"
+
+#define ZONE_FSM_NEVER UINT64_MAX
+
+// Bounds for what a SOA record says, seconds.
+struct zone_fsm_limits {
+	uint32_t refresh_min_s, refresh_max_s;
+	uint32_t retry_min_s, retry_max_s;
+	uint32_t expire_min_s, expire_max_s; // also at least refresh + retry
+	uint32_t unloaded_retry_min_s;	     // before the first transfer: doubling
+	uint32_t unloaded_retry_max_s;	     // from min to max
+};
+extern const struct zone_fsm_limits zone_fsm_limits_default;
+
+enum zone_fsm_phase {
+	ZONE_FSM_IDLE,	   // waits for the timer or for an event
+	ZONE_FSM_ASKING,   // a SOA query is out at primary `at`
+	ZONE_FSM_TRANSFER, // an AXFR is under way from primary `at`
+};
+const char *zone_fsm_phase_text(enum zone_fsm_phase p); // "idle", "asking", "transferring"
+
+// All fields are the machine's own; reading them (for status) is fine.
+struct zone_fsm {
+	struct zone_fsm_limits limits;
+	enum zone_fsm_phase phase;
+	enum zone_state data; // what is published of the zone
+	struct soa soa;	      // of the version that is held, unless ZONE_NOT_LOADED
+	unsigned primaries;
+	unsigned at;	       // the primary that is being tried
+	unsigned tried;	       // primaries tried in this round, `at` included
+	uint32_t exchange;     // number of the current exchange, 0 = none yet
+	uint32_t failures;     // rounds in a row without success
+	bool confirmed;	       // this round: a primary has said that ours is current
+	bool behind;	       // this round: a primary had newer data that we did not get
+	bool forced;	       // transfer whatever the serial, until one succeeds
+	bool again;	       // look again once this round is over (NOTIFY, refresh)
+	bool again_has_serial; // only if again_serial is newer than what we hold then
+	uint32_t again_serial;
+	unsigned again_at;
+	enum xfr_reason last_reason; // of the last failure, NONE after a success
+	uint64_t next_ms;	     // next round; meaningful in ZONE_FSM_IDLE
+	uint64_t refreshed_ms;	     // last confirmation or transfer
+	uint64_t expire_ms;	     // meaningful unless ZONE_NOT_LOADED
+	uint64_t timer_ms;	     // what the caller's timer is set to
+};
+
+enum zone_event_kind {
+	ZONE_EVENT_START,      // once, first
+	ZONE_EVENT_TIMER,      // the time last set has come; too early or late is harmless
+	ZONE_EVENT_NOTIFY,     // accepted by notify_handle: primary, has_serial, serial
+	ZONE_EVENT_SOA_ANSWER, // exchange, soa
+	ZONE_EVENT_SOA_FAILED, // exchange, reason
+	ZONE_EVENT_XFR_DONE,   // exchange, soa
+	ZONE_EVENT_XFR_FAILED, // exchange, reason
+	ZONE_EVENT_REFRESH,    // operator: ask now
+	ZONE_EVENT_RETRANSFER, // operator: transfer now, whatever the serial
+	ZONE_EVENT_RELOAD,     // configuration reread: primaries
+};
+
+struct zone_event {
+	enum zone_event_kind kind;
+	uint32_t random;   // any, fresh with every event: jitter
+	uint32_t exchange; // of the action that the event answers
+	unsigned primary;  // NOTIFY: index; RELOAD: number of primaries
+	bool has_serial;   // NOTIFY
+	uint32_t serial;   // NOTIFY
+	struct soa soa;	   // SOA_ANSWER, XFR_DONE
+	enum xfr_reason reason;
+};
+
+enum zone_action_kind {
+	ZONE_ACTION_QUERY_SOA,	  // at `primary`, as `exchange`
+	ZONE_ACTION_AXFR,	  // from `primary`, as `exchange`
+	ZONE_ACTION_CANCEL,	  // drop `exchange`; no event may follow from it
+	ZONE_ACTION_PUBLISH,	  // what XFR_DONE brought; without this action: discard it
+	ZONE_ACTION_MARK_EXPIRED, // publish the zone as ZONE_EXPIRED
+	ZONE_ACTION_MARK_SERVED,  // publish it as ZONE_SERVED again: it was confirmed
+	ZONE_ACTION_TIMER,	  // set the zone's one timer to `at_ms`; NEVER = stop it
+};
+
+struct zone_action {
+	enum zone_action_kind kind;
+	unsigned primary;
+	uint32_t exchange;
+	uint64_t at_ms;
+};
+
+#define ZONE_ACTIONS_MAX 6
+
+struct zone_actions {
+	unsigned count;
+	struct zone_action list[ZONE_ACTIONS_MAX]; // to be done in this order
+};
+
+// A zone that is not loaded, with `primaries` primaries (indices from 0).
+// Nothing happens before ZONE_EVENT_START.
+void zone_fsm_init(struct zone_fsm *z, const struct zone_fsm_limits *limits, unsigned primaries);
+
+// One step. `now_ms` is monotonic and never goes back. Writes all of `out`.
+void zone_fsm_step(struct zone_fsm *z, const struct zone_event *event, uint64_t now_ms,
+		   struct zone_actions *out);
