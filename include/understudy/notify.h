@@ -34,18 +34,18 @@ struct notify_lookup {
 struct notify_input {
 	const uint8_t *msg;
 	size_t len;
-	uint8_t family;	     // source: 4 or 6 (IPv4-mapped IPv6 counts as 4)
+	uint8_t family;      // source: 4 or 6 (IPv4-mapped IPv6 counts as 4)
 	uint8_t address[16]; // source, network byte order
-	uint64_t now_s;	     // UNIX time, for TSIG
+	uint64_t now_s;      // UNIX time, for TSIG
 };
 
 enum notify_verdict {
 	NOTIFY_ACCEPTED,   // event and reply
-	NOTIFY_DROPPED,	   // shorter than a header, or a response: no reply
+	NOTIFY_DROPPED,    // shorter than a header, or a response: no reply
 	NOTIFY_MALFORMED,  // FORMERR
-	NOTIFY_NOTIMP,	   // another opcode
-	NOTIFY_NOTAUTH,	   // no zone of ours
-	NOTIFY_REFUSED,	   // not from a primary, or not signed as configured
+	NOTIFY_NOTIMP,     // another opcode
+	NOTIFY_NOTAUTH,    // no zone of ours
+	NOTIFY_REFUSED,    // not from a primary, or not signed as configured
 	NOTIFY_TSIG_ERROR, // NOTAUTH with a TSIG error
 	NOTIFY_VERDICT_COUNT
 };

@@ -36,24 +36,24 @@ enum xfr_status {
 enum xfr_reason {
 	XFR_REASON_NONE,
 	XFR_REASON_CONNECT,   // no connection
-	XFR_REASON_IO,	      // a socket error later on
+	XFR_REASON_IO,        // a socket error later on
 	XFR_REASON_CANCELLED, // nobody wants it any more
 
-	XFR_REASON_TIMEOUT,	 // xfr_tick: nothing in time
-	XFR_REASON_CLOSED,	 // xfr_eof: the stream ended before the transfer
-	XFR_REASON_MISMATCH,	 // not the response to our query: id, QR, opcode, question
-	XFR_REASON_TRUNCATED,	 // TC: ask again over TCP
-	XFR_REASON_REFUSED,	 // rcode REFUSED
-	XFR_REASON_NOTAUTH,	 // rcode NOTAUTH, or a SOA answer without AA
-	XFR_REASON_RCODE,	 // any other rcode than NOERROR: xfr_rcode
+	XFR_REASON_TIMEOUT,      // xfr_tick: nothing in time
+	XFR_REASON_CLOSED,       // xfr_eof: the stream ended before the transfer
+	XFR_REASON_MISMATCH,     // not the response to our query: id, QR, opcode, question
+	XFR_REASON_TRUNCATED,    // TC: ask again over TCP
+	XFR_REASON_REFUSED,      // rcode REFUSED
+	XFR_REASON_NOTAUTH,      // rcode NOTAUTH, or a SOA answer without AA
+	XFR_REASON_RCODE,        // any other rcode than NOERROR: xfr_rcode
 	XFR_REASON_TSIG_MISSING, // unsigned, or its end is
-	XFR_REASON_TSIG_BADKEY,	 // one of the sides does not know the key
-	XFR_REASON_TSIG_BADSIG,	 // one of the sides found the signature wrong
+	XFR_REASON_TSIG_BADKEY,  // one of the sides does not know the key
+	XFR_REASON_TSIG_BADSIG,  // one of the sides found the signature wrong
 	XFR_REASON_TSIG_BADTIME, // the clocks differ
-	XFR_REASON_MALFORMED,	 // breaks the format, or records that cannot be
-	XFR_REASON_NO_SOA,	 // the SOA record is missing where it must stand
-	XFR_REASON_SERIAL,	 // the zone changed under way: last SOA is not the first
-	XFR_REASON_TRAILING,	 // data after the final SOA
+	XFR_REASON_MALFORMED,    // breaks the format, or records that cannot be
+	XFR_REASON_NO_SOA,       // the SOA record is missing where it must stand
+	XFR_REASON_SERIAL,       // the zone changed under way: last SOA is not the first
+	XFR_REASON_TRAILING,     // data after the final SOA
 	XFR_REASON_LIMIT_RECORDS,
 	XFR_REASON_LIMIT_OCTETS,
 	XFR_REASON_LIMIT_DURATION,
@@ -75,15 +75,15 @@ struct xfr_time {
 struct xfr_options {
 	enum xfr_kind kind;
 	const uint8_t *apex; // wire; copied
-	uint16_t id;	     // from a good random source
-	bool udp;	     // XFR_SOA only: by xfr_datagram, else by xfr_feed
+	uint16_t id;         // from a good random source
+	bool udp;            // XFR_SOA only: by xfr_datagram, else by xfr_feed
 	// NULL = unsigned. Copied.
 	const struct tsig_key *key;
-	struct zonedb *db;	  // XFR_AXFR only; must outlive the exchange
-	uint64_t max_records;	  // 0 = no limit
-	uint64_t max_octets;	  // of all messages together; 0 = no limit
+	struct zonedb *db;        // XFR_AXFR only; must outlive the exchange
+	uint64_t max_records;     // 0 = no limit
+	uint64_t max_octets;      // of all messages together; 0 = no limit
 	uint32_t max_duration_ms; // of the exchange; 0 = no limit
-	uint32_t max_idle_ms;	  // between complete messages; 0 = no limit
+	uint32_t max_idle_ms;     // between complete messages; 0 = no limit
 };
 
 struct xfr;

@@ -26,13 +26,13 @@ struct zone_fsm_limits {
 	uint32_t refresh_min_s, refresh_max_s;
 	uint32_t retry_min_s, retry_max_s;
 	uint32_t expire_min_s, expire_max_s; // also at least refresh + retry
-	uint32_t unloaded_retry_min_s;	     // before the first transfer: doubling
-	uint32_t unloaded_retry_max_s;	     // from min to max
+	uint32_t unloaded_retry_min_s;       // before the first transfer: doubling
+	uint32_t unloaded_retry_max_s;       // from min to max
 };
 extern const struct zone_fsm_limits zone_fsm_limits_default;
 
 enum zone_fsm_phase {
-	ZONE_FSM_IDLE,	   // waits for the timer or for an event
+	ZONE_FSM_IDLE,     // waits for the timer or for an event
 	ZONE_FSM_ASKING,   // a SOA query is out at primary `at`
 	ZONE_FSM_TRANSFER, // an AXFR is under way from primary `at`
 };
@@ -43,24 +43,24 @@ struct zone_fsm {
 	struct zone_fsm_limits limits;
 	enum zone_fsm_phase phase;
 	enum zone_state data; // what is published of the zone
-	struct soa soa;	      // of the version that is held, unless ZONE_NOT_LOADED
+	struct soa soa;       // of the version that is held, unless ZONE_NOT_LOADED
 	unsigned primaries;
-	unsigned at;	       // the primary that is being tried
-	unsigned tried;	       // primaries tried in this round, `at` included
+	unsigned at;           // the primary that is being tried
+	unsigned tried;        // primaries tried in this round, `at` included
 	uint32_t exchange;     // number of the current exchange, 0 = none yet
 	uint32_t failures;     // rounds in a row without success
-	bool confirmed;	       // this round: a primary has said that ours is current
-	bool behind;	       // this round: a primary had newer data that we did not get
-	bool forced;	       // transfer whatever the serial, until one succeeds
-	bool again;	       // look again once this round is over (NOTIFY, refresh)
+	bool confirmed;        // this round: a primary has said that ours is current
+	bool behind;           // this round: a primary had newer data that we did not get
+	bool forced;           // transfer whatever the serial, until one succeeds
+	bool again;            // look again once this round is over (NOTIFY, refresh)
 	bool again_has_serial; // only if again_serial is newer than what we hold then
 	uint32_t again_serial;
 	unsigned again_at;
 	enum xfr_reason last_reason; // of the last failure, NONE after a success
-	uint64_t next_ms;	     // next round; meaningful in ZONE_FSM_IDLE
-	uint64_t refreshed_ms;	     // last confirmation or transfer
-	uint64_t expire_ms;	     // meaningful unless ZONE_NOT_LOADED
-	uint64_t timer_ms;	     // what the caller's timer is set to
+	uint64_t next_ms;            // next round; meaningful in ZONE_FSM_IDLE
+	uint64_t refreshed_ms;       // last confirmation or transfer
+	uint64_t expire_ms;          // meaningful unless ZONE_NOT_LOADED
+	uint64_t timer_ms;           // what the caller's timer is set to
 };
 
 enum zone_event_kind {
@@ -83,18 +83,18 @@ struct zone_event {
 	unsigned primary;  // NOTIFY: index; RELOAD: number of primaries
 	bool has_serial;   // NOTIFY
 	uint32_t serial;   // NOTIFY
-	struct soa soa;	   // SOA_ANSWER, XFR_DONE
+	struct soa soa;    // SOA_ANSWER, XFR_DONE
 	enum xfr_reason reason;
 };
 
 enum zone_action_kind {
-	ZONE_ACTION_QUERY_SOA,	  // at `primary`, as `exchange`
-	ZONE_ACTION_AXFR,	  // from `primary`, as `exchange`
-	ZONE_ACTION_CANCEL,	  // drop `exchange`; no event may follow from it
-	ZONE_ACTION_PUBLISH,	  // what XFR_DONE brought; without this action: discard it
+	ZONE_ACTION_QUERY_SOA,    // at `primary`, as `exchange`
+	ZONE_ACTION_AXFR,         // from `primary`, as `exchange`
+	ZONE_ACTION_CANCEL,       // drop `exchange`; no event may follow from it
+	ZONE_ACTION_PUBLISH,      // what XFR_DONE brought; without this action: discard it
 	ZONE_ACTION_MARK_EXPIRED, // publish the zone as ZONE_EXPIRED
 	ZONE_ACTION_MARK_SERVED,  // publish it as ZONE_SERVED again: it was confirmed
-	ZONE_ACTION_TIMER,	  // set the zone's one timer to `at_ms`; NEVER = stop it
+	ZONE_ACTION_TIMER,        // set the zone's one timer to `at_ms`; NEVER = stop it
 };
 
 struct zone_action {
