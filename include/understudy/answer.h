@@ -49,9 +49,9 @@ enum answer_verdict {
 struct answer_item {
 	uint8_t *buf;       // the query; the reply overwrites it
 	uint16_t query_len; // octets of the query
-	uint16_t capacity;  // octets that a reply may have, transport limit included; the
-			    // buffer has at least as many. Over UDP the client's EDNS size
-			    // and ours bound it further.
+	uint16_t capacity;  // octets that a reply may have, transport limit included, at
+			   // least 512; the buffer has at least as many. Over UDP the client's EDNS
+			   // size and ours bound it further.
 	bool may_punt;      // give back ANSWER_PUNT for opcodes other than QUERY and for TSIG
 	uint8_t verdict;    // out: enum answer_verdict
 	uint16_t reply_len; // out

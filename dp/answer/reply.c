@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Writing a reply over its query (RFC 1035 section 4.1, RFC 6891 section 6.1).
+#include "reply.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "understudy/rr.h"
+#include "understudy/wire.h"
+
+#define OPT_OCTETS          11
+#define RECORD_FIXED_OCTETS 8 // type, class, TTL; RDLENGTH comes with the records
+#define POINTER_BITS        0xc000u
+#define POINTER_LIMIT       0x4000u
+
+void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t limit,
+		 struct compress *names)
+{
+	assert(limit >= QUERY_UDP_OCTETS_MIN);
+	*r = (struct reply){
+		.msg = msg,
+		.octets = DNS_HEADER_OCTETS + q->question_octets,
+		.limit = (uint32_t)limit - (q->edns ? OPT_OCTETS : 0),
+		.names = names,
+		.rrclass = RRCLASS_IN,
+	};
+}
+
+// Most replies point at the question and hold no other name, so the table of
+// names is made when it is first needed.
+static struct compress *reply_names(struct reply *r)
+{
+	if (!r->names_begun) {
+		compress_begin(r->names);
+		compress_note(r->names, r->msg, REPLY_QNAME_PLACE);
+		r->names_begun = true;
+	}
+	return r->names;
+}
+
+static bool put_name(struct reply *r, const uint8_t *name, uint16_t *whole)
+{
+	unsigned n = compress_write(reply_names(r), r->msg, r->octets, r->limit - r->octets, name,
+				    whole);
+	r->octets += n;
+	return n > 0;
+}
+
+static bool put_bytes(struct reply *r, const void *src, size_t n)
+{
+	if (r->limit - r->octets < n)
+		return false;
+	memcpy(r->msg + r->octets, src, n);
+	r->octets += (uint32_t)n;
+	return true;
+}
+
+static bool put_owner(struct reply *r, struct owner *owner)
+{
+	if (owner->place) {
+		uint8_t pointer[2];
+		wire_poke_be16(pointer, (uint16_t)(POINTER_BITS | owner->place));
+		return put_bytes(r, pointer, sizeof(pointer));
+	}
+	uint32_t at = r->octets;
+	if (!put_name(r, owner->name, &owner->place))
+		return false;
+	// The root is shorter than a pointer to it.
+	if (!owner->place && *owner->name && at < POINTER_LIMIT)
+		owner->place = (uint16_t)at;
+	return true;
+}
+
+// RDLENGTH and RDATA of types whose names may be compressed (RFC 3597 section 4):
+// all of these are leading octets, names, and a rest.
+static bool put_compressed_rdata(struct reply *r, const struct rdata_shape *shape,
+				 const uint8_t *rdata, size_t len)
+{
+	uint32_t length_at = r->octets;
+	const uint8_t *end = rdata + len;
+	uint16_t whole;
+	if (!put_bytes(r, "\0", 2) || !put_bytes(r, rdata, shape->lead))
+		return false;
+	rdata += shape->lead;
+	for (unsigned i = 0; i < shape->names; i++) {
+		if (!put_name(r, rdata, &whole))
+			return false;
+		rdata += name_length(rdata);
+	}
+	if (!put_bytes(r, rdata, (size_t)(end - rdata)))
+		return false;
+	wire_poke_be16(r->msg + length_at, (uint16_t)(r->octets - length_at - 2));
+	return true;
+}
+
+// Names in other types stand as they are; that of SRV is noted, because address
+// records are likely to follow it.
+static bool put_plain_rdata(struct reply *r, uint16_t type, const uint8_t *record, size_t len)
+{
+	uint32_t at = r->octets;
+	if (!put_bytes(r, record, 2 + len))
+		return false;
+	if (type == RRTYPE_SRV)
+		compress_note(reply_names(r), r->msg, at + 2 + rdata_shape(type)->lead);
+	return true;
+}
+
+static bool put_records(struct reply *r, struct owner *owner, const struct rrset *set)
+{
+	const struct rdata_shape *shape = rdata_shape(set->type);
+	uint8_t fixed[RECORD_FIXED_OCTETS];
+	wire_poke_be16(fixed, set->type);
+	wire_poke_be16(fixed + 2, r->rrclass);
+	wire_poke_be32(fixed + 4, set->ttl_s);
+	const uint8_t *record = set->records;
+	for (uint32_t i = 0; i < set->count; i++) {
+		size_t len = wire_peek_be16(record);
+		if (!put_owner(r, owner) || !put_bytes(r, fixed, sizeof(fixed)))
+			return false;
+		if (shape->compressible) {
+			if (!put_compressed_rdata(r, shape, record + 2, len))
+				return false;
+		} else if (!put_plain_rdata(r, set->type, record, len)) {
+			return false;
+		}
+		record += 2 + len;
+	}
+	return true;
+}
+
+bool reply_rrset(struct reply *r, enum section section, struct owner *owner,
+		 const struct rrset *set)
+{
+	uint32_t octets = r->octets;
+	uint16_t place = owner->place;
+	if (!put_records(r, owner, set)) {
+		r->octets = octets;
+		owner->place = place;
+		r->names_begun = false; // it may speak of what is no longer there
+		return false;
+	}
+	r->counts[section] = (uint16_t)(r->counts[section] + set->count);
+	return true;
+}
+
+static void put_opt(struct reply *r, const struct query *q, uint16_t edns_udp_octets)
+{
+	uint8_t *p = r->msg + r->octets;
+	p[0] = 0; // owner: the root
+	wire_poke_be16(p + 1, RRTYPE_OPT);
+	wire_poke_be16(p + 3, edns_udp_octets);
+	p[5] = (uint8_t)(r->rcode >> 4);
+	p[6] = 0; // version
+	p[7] = q->dnssec_ok ? 0x80 : 0;
+	p[8] = 0;
+	wire_poke_be16(p + 9, 0); // no options
+	r->octets += OPT_OCTETS;
+	r->counts[SECTION_ADDITIONAL]++;
+}
+
+size_t reply_finish(struct reply *r, const struct query *q, uint16_t edns_udp_octets)
+{
+	// CD is copied (RFC 4035 section 3.1.6); RA, AD and Z are never set.
+	unsigned flags = DNS_FLAG_QR | (q->flags & (DNS_OPCODE_MASK | DNS_FLAG_RD | DNS_FLAG_CD)) |
+			 (r->authoritative ? DNS_FLAG_AA : 0) | (r->truncated ? DNS_FLAG_TC : 0) |
+			 (r->rcode & DNS_RCODE_MASK);
+	if (q->edns)
+		put_opt(r, q, edns_udp_octets);
+	wire_poke_be16(r->msg + 2, (uint16_t)flags);
+	wire_poke_be16(r->msg + 4, q->question_octets != 0);
+	for (unsigned s = 0; s < SECTION_COUNT; s++)
+		wire_poke_be16(r->msg + 6 + 2 * s, r->counts[s]);
+	return r->octets;
+}

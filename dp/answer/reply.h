@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Writing a reply over its query: header, RRsets whole or not at all, OPT.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "understudy/zone.h"
+
+#include "compress.h"
+#include "query.h"
+
+enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_COUNT };
+
+// The question's name, where the query put it.
+#define REPLY_QNAME_PLACE 12
+
+// An owner name: `place` is where it stands in the reply, 0 = unknown or nowhere.
+struct owner {
+	const uint8_t *name;
+	uint16_t place;
+};
+
+struct reply {
+	uint8_t *msg;
+	uint32_t octets; // so far
+	uint32_t limit;  // OPT not included
+	struct compress *names;
+	bool names_begun; // `names` speaks of this reply
+	bool authoritative;
+	bool truncated;
+	uint16_t rcode;   // an extended one only if the query had OPT
+	uint16_t rrclass; // of all records
+	uint16_t counts[SECTION_COUNT];
+};
+
+// Starts a reply of at most `limit` octets (512 or more) behind the question.
+void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t limit,
+		 struct compress *names);
+
+// Writes an RRset. The owner's place is filled in where it was 0 and can be
+// known. False, and nothing written, if it does not fit.
+bool reply_rrset(struct reply *r, enum section section, struct owner *owner,
+		 const struct rrset *set);
+
+// Completes header and OPT; returns the octets of the reply.
+size_t reply_finish(struct reply *r, const struct query *q, uint16_t edns_udp_octets);

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// RFC 1034 section 4.3.2 with its later turns: wildcards (4592), DNAME (6672),
+// negative answers (2308), DS (4035 section 3.1.4.1), glue (9471), ANY (8482).
+//
+// Whatever does not fit although it must be there sets TC and ends the reply;
+// what is optional is left out silently.
+#include "resolve.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "understudy/rr.h"
+#include "understudy/wire.h"
+
+#define SOA_MINIMUM_OCTETS 4 // the last of the rdata
+
+static struct owner *current_owner(struct resolver *rs)
+{
+	return &rs->owners[rs->aliases];
+}
+
+// An RRset that must be there; false if it does not fit.
+static bool put(struct resolver *rs, enum section section, struct owner *owner,
+		const struct rrset *set)
+{
+	if (reply_rrset(rs->reply, section, owner, set))
+		return true;
+	rs->reply->truncated = true;
+	return false;
+}
+
+// Remembers an RRset whose names' addresses are worth adding.
+static void want_addresses(struct resolver *rs, const struct rrset *set)
+{
+	if (set->type == RRTYPE_NS || set->type == RRTYPE_MX || set->type == RRTYPE_SRV) {
+		assert(rs->target_sets < RESOLVE_TARGET_SETS_MAX);
+		rs->target_set[rs->target_sets++] = *set;
+	}
+}
+
+static bool put_answer(struct resolver *rs, const struct rrset *set)
+{
+	if (!put(rs, SECTION_ANSWER, current_owner(rs), set))
+		return false;
+	want_addresses(rs, set);
+	return true;
+}
+
+// The SOA of a negative answer; its TTL is the time that the negative answer
+// may be cached (RFC 2308 section 3).
+static void put_soa(struct resolver *rs)
+{
+	const struct zone *zone = rs->found->zone;
+	struct rrset soa;
+	bool there = node_rrset(rs->view, zone_apex_node(rs->view, zone), RRTYPE_SOA, &soa);
+	assert(there && soa.count == 1);
+	(void)there;
+	uint32_t minimum_s = wire_peek_be32(soa.records + soa.octets - SOA_MINIMUM_OCTETS);
+	if (soa.ttl_s > minimum_s)
+		soa.ttl_s = minimum_s;
+	struct owner owner = { .name = zone_apex(zone) };
+	if (rs->aliases == 0) {
+		const struct query *q = rs->query;
+		unsigned below = q->qname_labels - zone_apex_labels(zone);
+		const uint8_t *apex = name_skip_labels(q->qname, below);
+		if (*apex) // a pointer to the root would be longer than the root
+			owner.place = (uint16_t)(REPLY_QNAME_PLACE + (apex - q->qname));
+	}
+	put(rs, SECTION_AUTHORITY, &owner, &soa);
+}
+
+// Where the name stands in records of this type, behind RDLENGTH.
+static const uint8_t *target_name(const struct rrset *set, const uint8_t *record)
+{
+	return record + 2 + rdata_shape(set->type)->lead;
+}
+
+static const uint8_t *next_record(const uint8_t *record)
+{
+	return record + 2 + wire_peek_be16(record);
+}
+
+// The addresses of `node` under the name `name`; false if one does not fit.
+static bool put_addresses(struct resolver *rs, const struct node *node, const uint8_t *name)
+{
+	static const uint16_t types[] = { RRTYPE_A, RRTYPE_AAAA };
+	struct owner owner = { .name = name };
+	struct rrset set;
+	for (unsigned i = 0; i < 2; i++)
+		if (node_rrset(rs->view, node, types[i], &set) &&
+		    !reply_rrset(rs->reply, SECTION_ADDITIONAL, &owner, &set))
+			return false;
+	return true;
+}
+
+// In-domain glue: addresses of servers whose names lie in what is delegated.
+// The delegation cannot be followed without it (RFC 9471 section 3.1).
+static void put_glue(struct resolver *rs, const struct rrset *ns, const uint8_t *delegated)
+{
+	const uint8_t *record = ns->records;
+	for (uint32_t i = 0; i < ns->count; i++, record = next_record(record)) {
+		const uint8_t *name = target_name(ns, record);
+		if (!name_is_at_or_below(name, delegated))
+			continue;
+		const struct node *node = zone_node_exact(rs->view, rs->found->zone, name);
+		if (node && !put_addresses(rs, node, name)) {
+			rs->reply->truncated = true;
+			return;
+		}
+		if (node && rs->extras < RESOLVE_EXTRA_MAX)
+			rs->extra[rs->extras++] = node;
+	}
+}
+
+static bool is_extra(const struct resolver *rs, const struct node *node)
+{
+	for (unsigned i = 0; i < rs->extras; i++)
+		if (rs->extra[i] == node)
+			return true;
+	return false;
+}
+
+// Addresses in the same zone of the names that a set speaks of, glue included;
+// optional. False once there is no more room for them.
+static bool put_extras(struct resolver *rs, const struct rrset *set)
+{
+	const uint8_t *record = set->records;
+	for (uint32_t i = 0; i < set->count; i++, record = next_record(record)) {
+		const uint8_t *name = target_name(set, record);
+		const struct node *node = zone_node_exact(rs->view, rs->found->zone, name);
+		if (!node || is_extra(rs, node))
+			continue;
+		if (rs->extras == RESOLVE_EXTRA_MAX || !put_addresses(rs, node, name))
+			return false;
+		rs->extra[rs->extras++] = node;
+	}
+	return true;
+}
+
+static void put_referral(struct resolver *rs)
+{
+	const struct find *f = rs->found;
+	uint8_t delegated[NAME_MAX_OCTETS];
+	struct owner owner = { .name = delegated };
+	struct rrset ns;
+	bool there = node_rrset(rs->view, f->cut, RRTYPE_NS, &ns);
+	assert(there);
+	(void)there;
+	node_owner(f->zone, f->cut, delegated);
+	// Behind an alias the answer section is ours, and AA speaks of its first
+	// name (RFC 1035 section 4.1.1).
+	if (rs->aliases == 0)
+		rs->reply->authoritative = false;
+	if (!put(rs, SECTION_AUTHORITY, &owner, &ns))
+		return;
+	put_glue(rs, &ns, delegated);
+	want_addresses(rs, &ns);
+}
+
+// All RRSIG records of the node, whatever they cover; or, for ANY, everything
+// over TCP and one RRset over UDP (RFC 8482 section 4.1).
+static void put_iterated(struct resolver *rs, const struct node *node)
+{
+	bool any = rs->query->qtype == RRTYPE_ANY;
+	bool found = false;
+	uint32_t at = 0;
+	struct rrset set;
+	while (node_next_rrset(rs->view, node, &at, &set)) {
+		if (!any && set.type != RRTYPE_RRSIG)
+			continue;
+		found = true;
+		if (!put_answer(rs, &set) || (any && !rs->stream))
+			return;
+	}
+	if (!found)
+		put_soa(rs);
+	else if (any && rs->found->status == FIND_NODE)
+		rs->extra[rs->extras++] = node; // its addresses have been given
+}
+
+// A CNAME speaks for its name in all types but these (RFC 1034 section 3.6.2,
+// RFC 4034 sections 3 and 4).
+static bool alias_applies(uint16_t qtype)
+{
+	return qtype != RRTYPE_CNAME && qtype != RRTYPE_ANY && qtype != RRTYPE_RRSIG &&
+	       qtype != RRTYPE_NSEC;
+}
+
+// Goes on to another name. False, and the reply ends here as it is, if that
+// leaves the zone of the question, has been there before, or is one too many.
+static bool follow(struct resolver *rs, const uint8_t *name)
+{
+	if (rs->aliases == RESOLVE_ALIASES_MAX || !name_is_at_or_below(name, rs->home))
+		return false;
+	for (unsigned i = 0; i <= rs->aliases; i++)
+		if (name_equal(rs->owners[i].name, name))
+			return false;
+	rs->owners[++rs->aliases] = (struct owner){ .name = name };
+	rs->chased = (struct find){
+		.qname = name,
+		.qname_len = (uint16_t)name_length(name),
+		.qtype = rs->query->qtype,
+	};
+	zone_find_burst(rs->view, (struct find *[]){ &rs->chased }, 1);
+	rs->found = &rs->chased;
+	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA;
+}
+
+// True if there is a next name to be answered for.
+static bool answer_cname(struct resolver *rs)
+{
+	struct rrset cname;
+	bool there = node_rrset(rs->view, rs->found->node, RRTYPE_CNAME, &cname);
+	assert(there);
+	(void)there;
+	return put_answer(rs, &cname) && follow(rs, target_name(&cname, cname.records));
+}
+
+// Replaces the DNAME's owner at the end of the current name by its target
+// (RFC 6672 section 2.3). Returns the octets of the new name, 0 if they would
+// be more than a name may have.
+static unsigned substitute(struct resolver *rs, const uint8_t *target, unsigned owner_octets,
+			   uint8_t *out)
+{
+	const uint8_t *name = current_owner(rs)->name;
+	size_t prefix = name_length(name) - owner_octets;
+	size_t target_octets = name_length(target);
+	if (prefix + target_octets > NAME_MAX_OCTETS)
+		return 0;
+	memcpy(out, name, prefix);
+	memcpy(out + prefix, target, target_octets);
+	return (unsigned)(prefix + target_octets);
+}
+
+// One DNAME can lead on more than once; its record is given once.
+static bool put_dname(struct resolver *rs, const struct rrset *dname, const uint8_t *owner_name)
+{
+	const struct node *node = rs->found->dname;
+	for (unsigned i = 0; i < rs->aliases; i++)
+		if (rs->dnames[i] == node)
+			return true;
+	struct owner owner = { .name = owner_name };
+	return put(rs, SECTION_ANSWER, &owner, dname);
+}
+
+// True if there is a next name to be answered for.
+static bool answer_dname(struct resolver *rs)
+{
+	const struct find *f = rs->found;
+	uint8_t owner_name[NAME_MAX_OCTETS];
+	unsigned owner_octets = node_owner(f->zone, f->dname, owner_name);
+	struct rrset dname;
+	bool there = node_rrset(rs->view, f->dname, RRTYPE_DNAME, &dname);
+	assert(there);
+	(void)there;
+	if (!put_dname(rs, &dname, owner_name))
+		return false;
+	uint8_t *record = rs->synthesized[rs->aliases].record;
+	unsigned n = substitute(rs, target_name(&dname, dname.records), owner_octets, record + 2);
+	if (n == 0) {
+		rs->reply->rcode = RCODE_YXDOMAIN;
+		return false;
+	}
+	wire_poke_be16(record, (uint16_t)n);
+	struct rrset cname = {
+		.type = RRTYPE_CNAME,
+		.count = 1,
+		.ttl_s = dname.ttl_s,
+		.octets = 2 + n,
+		.records = record,
+	};
+	uint16_t qtype = rs->query->qtype;
+	return put_answer(rs, &cname) && qtype != RRTYPE_CNAME && qtype != RRTYPE_ANY &&
+	       follow(rs, record + 2);
+}
+
+// Answers for the current name. True if an alias leads on to another.
+static bool answer_name(struct resolver *rs)
+{
+	const struct find *f = rs->found;
+	uint16_t qtype = rs->query->qtype;
+	rs->dnames[rs->aliases] = f->dname;
+	// DS belongs to the parent's side of the cut.
+	if (f->cut && !(qtype == RRTYPE_DS && f->node == f->cut)) {
+		put_referral(rs);
+		return false;
+	}
+	if (f->dname)
+		return answer_dname(rs);
+	if (f->status == FIND_NAME_ERROR)
+		rs->reply->rcode = RCODE_NXDOMAIN;
+	struct rrset set;
+	if (!f->node)
+		put_soa(rs);
+	else if ((node_flags(f->node) & NODE_CNAME) && alias_applies(qtype))
+		return answer_cname(rs);
+	else if (qtype == RRTYPE_ANY || qtype == RRTYPE_RRSIG)
+		put_iterated(rs, f->node);
+	else if (node_rrset(rs->view, f->node, qtype, &set))
+		put_answer(rs, &set);
+	else
+		put_soa(rs);
+	return false;
+}
+
+void resolve(struct resolver *rs)
+{
+	struct reply *r = rs->reply;
+	if (rs->found->status == FIND_NO_ZONE || rs->found->status == FIND_NO_DATA) {
+		r->rcode = rs->found->status == FIND_NO_ZONE ? RCODE_REFUSED : RCODE_SERVFAIL;
+		return;
+	}
+	rs->aliases = rs->target_sets = rs->extras = 0;
+	rs->owners[0] = (struct owner){ .name = rs->query->qname, .place = REPLY_QNAME_PLACE };
+	rs->home = zone_apex(rs->found->zone);
+	r->authoritative = true;
+	while (answer_name(rs))
+		;
+	for (unsigned i = 0; i < rs->target_sets && !r->truncated; i++)
+		if (!put_extras(rs, &rs->target_set[i]))
+			break;
+	// RFC 1035 section 6.2: no answer speaks for all classes.
+	if (rs->query->qclass == RRCLASS_ANY)
+		r->authoritative = false;
+}
