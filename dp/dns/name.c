@@ -64,6 +64,24 @@ enum result name_read(struct wire *w, struct name *out)
 	return RESULT_OK;
 }
 
+enum result name_skip(struct wire *w)
+{
+	for (;;) {
+		unsigned c = wire_u8(w);
+		if (w->failed)
+			return RESULT_TRUNCATED;
+		if (c == 0)
+			return RESULT_OK;
+		if (c >= 0x40 && c < 0xc0)
+			return name_fail(w, RESULT_MALFORMED);
+		// Behind a label comes another, behind a pointer nothing.
+		if (!wire_take(w, c < 0x40 ? c : 1))
+			return RESULT_TRUNCATED;
+		if (c >= 0xc0)
+			return RESULT_OK;
+	}
+}
+
 void name_copy(struct name *out, const uint8_t *wire)
 {
 	size_t len = name_length(wire);

@@ -30,6 +30,10 @@ struct name {
 // RESULT_OK; RESULT_TRUNCATED; RESULT_MALFORMED (also marks the cursor failed).
 enum result name_read(struct wire *w, struct name *out);
 
+// Passes a name without following its pointers: enough to find what comes after
+// it. RESULT_OK; RESULT_TRUNCATED; RESULT_MALFORMED for an unknown label type.
+enum result name_skip(struct wire *w);
+
 // The name that stands, well-formed and uncompressed, at `wire`.
 void name_copy(struct name *out, const uint8_t *wire);
 
