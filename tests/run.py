@@ -175,7 +175,8 @@ def stage_asan():
 def found_packets(directory):
     """Replays the packets that another project's fuzzers found through our parsers."""
     title = "asan: packets of other fuzzers"
-    archive = "../shared/data/fuzz/packets.tar.xz"
+    archive = os.path.join(os.environ.get("UNDERSTUDY_TEST_DATA", "../shared/data"),
+                           "fuzz/packets.tar.xz")
     target = os.path.join(directory, "tests/fuzz/fuzz_answer")
     if not os.path.exists(archive):
         count("skip", title, f"no {archive}")
