@@ -108,7 +108,7 @@ enum port_drop {
 	PORT_DROP_GROUP_MAC,      // a query by broadcast or multicast
 	PORT_DROP_BAD_IP,         // version, header length or total length impossible
 	PORT_DROP_IP_CHECKSUM,    // IPv4 header checksum wrong
-	PORT_DROP_SOURCE,         // impossible source address or port 0
+	PORT_DROP_SOURCE,         // impossible source: MAC, address, port
 	PORT_DROP_BAD_UDP,        // UDP length impossible
 	PORT_DROP_UDP_CHECKSUM,   // wrong, or absent over IPv6 (RFC 8200 section 8.1)
 	PORT_DROP_NO_EXCEPTION,   // to be punted, but the port has no exception interface
