@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
@@ -28,6 +29,20 @@ static inline int unit_run(const char *suite_name, const struct unit_test *tests
 	}
 	CU_cleanup_registry();
 	return failed;
+}
+
+// Octets from pairs of hexadecimal digits; returns their number, at most cap.
+static inline size_t unit_hex(const char *hex, uint8_t *out, size_t cap)
+{
+	size_t n = 0;
+	for (; n < cap && hex[0] && hex[1]; n++, hex += 2) {
+		unsigned value = 0;
+		for (int i = 0; i < 2; i++)
+			value = value * 16 +
+				(unsigned)(hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10);
+		out[n] = (uint8_t)value;
+	}
+	return n;
 }
 
 #define UNIT_MAIN(suite, ...)                                                    \
