@@ -66,8 +66,8 @@ static void add_memory(struct arguments *a, const struct port_options *o)
 		memif |= strstr(o->devices[i].device, "memif") != NULL;
 	if (memif)
 		add(a, "--file-prefix=understudy-%d", (int)getpid());
-	else
-		add(a, "--in-memory");
+	else // which of the two: DPDK takes --in-memory with hugepages only
+		add(a, o->hugepages ? "--in-memory" : "--no-shconf");
 	unsigned mib = o->memory_mib;
 	if (!o->hugepages) {
 		add(a, "--no-huge");

@@ -35,6 +35,7 @@ struct port {
 	uint16_t queue_count;
 	uint16_t mtu;
 	bool started;
+	bool promiscuous;  // made so by us
 	bool tx_checksums; // the device writes them
 	struct frame_local local;
 	struct rte_mempool *pool;

@@ -343,7 +343,10 @@ static void receive_multicast(struct port *p, const struct port_setup *s)
 {
 	if (!p->exception)
 		return;
-	if (rte_eth_allmulticast_enable(p->id) == 0 || rte_eth_promiscuous_enable(p->id) == 0)
+	if (rte_eth_allmulticast_enable(p->id) == 0)
+		return;
+	p->promiscuous = rte_eth_promiscuous_enable(p->id) == 0;
+	if (p->promiscuous)
 		return;
 	port_say(s->options, PORT_LOG_WARNING,
 		 "%s: multicast cannot be received: no IPv6 neighbour discovery",
@@ -369,6 +372,8 @@ enum result port_go(struct port *p, const struct port_setup *s)
 
 void port_take_down(struct port *p)
 {
+	if (p->promiscuous)
+		rte_eth_promiscuous_disable(p->id);
 	if (p->started)
 		rte_eth_dev_stop(p->id);
 	if (p->attached)
