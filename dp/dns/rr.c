@@ -216,6 +216,34 @@ bool rdata_equal(uint16_t type, const uint8_t *a, uint16_t a_len, const uint8_t 
 	return memcmp(a + at, b + at, a_len - at) == 0;
 }
 
+// memcmp over what both have, then the shorter first.
+static int compare_octets(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	size_t common = a_len < b_len ? a_len : b_len;
+	int d = common ? memcmp(a, b, common) : 0;
+	return d != 0 ? d : (a_len > b_len) - (a_len < b_len);
+}
+
+int rdata_compare(uint16_t type, const uint8_t *a, uint16_t a_len, const uint8_t *b, uint16_t b_len)
+{
+	const struct rdata_shape *shape = rdata_shape(type);
+	if (!shape->fold_case)
+		return compare_octets(a, a_len, b, b_len);
+	// Length octets are below 'A', so names fold as wholes.
+	size_t a_at = octets_before_names(shape, a), b_at = octets_before_names(shape, b);
+	int d = compare_octets(a, a_at, b, b_at);
+	for (unsigned i = 0; d == 0 && i < shape->names; i++) {
+		size_t a_name = name_length(a + a_at), b_name = name_length(b + b_at);
+		for (size_t n = 0; d == 0 && n < a_name && n < b_name; n++)
+			d = name_lower[a[a_at + n]] - name_lower[b[b_at + n]];
+		if (d == 0)
+			d = (a_name > b_name) - (a_name < b_name);
+		a_at += a_name;
+		b_at += b_name;
+	}
+	return d != 0 ? d : compare_octets(a + a_at, a_len - a_at, b + b_at, b_len - b_at);
+}
+
 bool rrtype_is_meta(uint16_t type)
 {
 	return type == 0 || type == RRTYPE_OPT || (type >= 128 && type <= 255);
