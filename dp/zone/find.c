@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The reader door: looking names up in a view, a burst at a time.
+//
+// All lookups of a burst go down together, one twig each in turn, and each asks
+// for its next twig before the others have their turn: their cache misses
+// overlap. What one way down tells is said in docs/zone-layout.md, "The trie".
+#include "key.h"
+#include "layout.h"
+#include "node.h"
+#include "understudy/rr.h"
+
+// The scratch of one lookup. An odd number of cache lines, so that the hot
+// parts of neighbours do not share cache sets.
+struct lookup {
+	const struct twig *at;
+	struct find *find;
+	const struct zone *zone;
+	uint16_t key_len;
+	uint8_t labels;                      // of the name
+	uint8_t apex_labels;                 // of the zone
+	uint8_t next;                        // first boundary that has no `near` yet
+	uint8_t candidates;                  // zones come by on the way down the catalogue
+	uint8_t start[NAME_MAX_LABELS + 1];  // where each label stands, the root's last
+	uint16_t bound[NAME_MAX_LABELS + 1]; // bound[i]: where the key's first i labels end
+	uint8_t key[KEY_MAX];
+	union {
+		cell_ref candidate[NAME_MAX_LABELS + 1];
+		// near[i]: the first twig on the way whose offset is not before bound[i];
+		// everything below the name of i labels is below it.
+		const struct twig *near[NAME_MAX_LABELS + 1];
+	};
+	uint8_t pad[32];
+};
+static_assert(sizeof(struct lookup) % 128 == 64, "an odd number of cache lines");
+
+// Eight octets with ASCII capitals made small (RFC 4343); length octets of names
+// are below 'A' and stay.
+static inline uint64_t lower8(uint64_t x)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t low = x & 0x7f * ones;
+	uint64_t after_z = low + (0x7f - 'Z') * ones, from_a = low + (0x80 - 'A') * ones;
+	return x | ((~x & (from_a ^ after_z) & 0x80 * ones) >> 2);
+}
+
+static inline uint64_t load8(const uint8_t *p)
+{
+	uint64_t x;
+	memcpy(&x, p, 8);
+	return x;
+}
+
+static inline bool equal_fold(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	size_t at = 0;
+	if (n < 8) {
+		for (; at < n; at++)
+			if (name_lower[a[at]] != name_lower[b[at]])
+				return false;
+		return true;
+	}
+	for (; at + 8 < n; at += 8)
+		if (lower8(load8(a + at)) != lower8(load8(b + at)))
+			return false;
+	return lower8(load8(a + n - 8)) == lower8(load8(b + n - 8));
+}
+
+static void lookup_name(struct lookup *l, const uint8_t *name)
+{
+	unsigned labels = 0, at = 0, len = 0;
+	for (; name[at]; at += 1u + name[at])
+		l->start[labels++] = (uint8_t)at;
+	l->start[labels] = (uint8_t)at;
+	l->labels = (uint8_t)labels;
+	l->bound[0] = 0;
+	for (unsigned i = 1; i <= labels; i++) {
+		const uint8_t *label = name + l->start[labels - i];
+		len = key_append_label(l->key, len, label + 1, label[0]);
+		l->bound[i] = (uint16_t)len;
+	}
+	l->key_len = (uint16_t)len;
+}
+
+static inline unsigned lookup_symbol(const struct lookup *l, unsigned offset)
+{
+	return offset < l->key_len ? l->key[offset] : 0;
+}
+
+// One twig down: the child for the key's symbol, or any where it is missing.
+static inline const struct twig *child_for(const uint8_t *base, const struct twig *at,
+					   uint64_t word, unsigned symbol)
+{
+	unsigned index = word_index(word, symbol);
+	if (__builtin_expect(!(word & symbol_bit(symbol)), 0) && index == word_children(word))
+		index--;
+	return twig_children(base, at) + index;
+}
+
+// --- the catalogue: which zone ---------------------------------------------------
+
+// One step; true when a leaf is reached.
+static inline bool catalog_step(const uint8_t *base, struct lookup *l)
+{
+	uint64_t word = twig_word(l->at);
+	if (word_is_leaf(word)) {
+		__builtin_prefetch(cell_at(base, l->at->ref));
+		return true;
+	}
+	unsigned offset = word_offset(word);
+	// A leaf for symbol 0 where one of the name's labels may begin is maybe a zone
+	// whose apex ends here: at most one for each label.
+	if ((word & symbol_bit(0)) && offset <= l->key_len &&
+	    (offset == 0 || l->key[offset - 1] == 0) &&
+	    word_is_leaf(twig_word(twig_children(base, l->at))))
+		l->candidate[l->candidates++] = twig_children(base, l->at)->ref;
+	l->at = child_for(base, l->at, word, lookup_symbol(l, offset));
+	__builtin_prefetch(l->at);
+	return false;
+}
+
+static bool zone_covers(const struct zone *z, const struct lookup *l)
+{
+	if (z->apex_labels > l->labels)
+		return false;
+	unsigned start = l->start[l->labels - z->apex_labels];
+	return l->find->qname_len - start == z->apex_len &&
+	       equal_fold(l->find->qname + start, z->apex, z->apex_len);
+}
+
+// The deepest zone at or above the name; for DS at an apex the parent's, if ours.
+static const struct zone *catalog_choose(const uint8_t *base, const struct lookup *l)
+{
+	const struct zone *child = NULL;
+	const struct zone *z = cell_at(base, l->at->ref);
+	for (unsigned left = l->candidates;; z = cell_at(base, l->candidate[--left])) {
+		if (zone_covers(z, l) && z != child) {
+			if (l->find->qtype != RRTYPE_DS || z->apex_labels != l->labels || child)
+				return z;
+			child = z;
+		}
+		if (left == 0)
+			return child;
+	}
+}
+
+// --- a zone: which node ------------------------------------------------------------
+
+static inline bool zone_step(const uint8_t *base, struct lookup *l)
+{
+	uint64_t word = twig_word(l->at);
+	if (word_is_leaf(word)) {
+		const uint8_t *node = cell_at(base, l->at->ref);
+		__builtin_prefetch(node);
+		__builtin_prefetch(node + 64);
+		return true;
+	}
+	unsigned offset = word_offset(word);
+	while (l->next <= l->labels && l->bound[l->next] <= offset)
+		l->near[l->next++] = l->at;
+	if ((word & TWIG_STOP) && offset < l->key_len)
+		l->at = twig_children(base, l->at); // the cut or DNAME above the name
+	else
+		l->at = child_for(base, l->at, word, lookup_symbol(l, offset));
+	__builtin_prefetch(l->at);
+	return false;
+}
+
+// Symbols that the key and the node's share from the start; key_len + 1 at most.
+static unsigned symbols_shared(const struct lookup *l, const struct node *n)
+{
+	uint8_t key[KEY_MAX];
+	unsigned at = l->bound[l->apex_labels];
+	unsigned len = key_append_name(key, at, node_name(n), node_name_len(n));
+	while (at < len && at < l->key_len && key[at] == l->key[at])
+		at++;
+	return at;
+}
+
+// Octets of the name of the last `labels` labels without the apex.
+static unsigned relative_octets(const struct lookup *l, unsigned labels)
+{
+	return l->start[l->labels - l->apex_labels] - l->start[l->labels - labels];
+}
+
+static bool is_exactly(const struct lookup *l, const struct node *n)
+{
+	unsigned octets = relative_octets(l, l->labels);
+	return node_name_len(n) == octets && equal_fold(node_name(n), l->find->qname, octets);
+}
+
+// Whether the node is, or is below, the asterisk child of the name's ancestor
+// with `labels` labels; *itself tells which.
+static bool is_at_wildcard(const struct lookup *l, const struct node *n, unsigned labels,
+			   bool *itself)
+{
+	const uint8_t *name = node_name(n),
+		      *encloser = l->find->qname + l->start[l->labels - labels];
+	unsigned len = node_name_len(n), octets = relative_octets(l, labels);
+	for (unsigned at = 0; at < len; at += 1u + name[at]) {
+		if (len - at != 2 + octets)
+			continue;
+		*itself = at == 0;
+		return name[at] == 1 && name[at + 1] == '*' &&
+		       equal_fold(name + at + 2, encloser, octets);
+	}
+	return false;
+}
+
+static void find_wildcard(const uint8_t *base, struct lookup *l, unsigned labels)
+{
+	struct find *f = l->find;
+	const unsigned bound = l->bound[labels];
+	const struct twig *at = l->near[labels];
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));) {
+		unsigned offset = word_offset(word);
+		unsigned symbol = offset == bound       ? KEY_ASTERISK
+				  : offset == bound + 1 ? KEY_ASTERISK_LATER
+							: 0;
+		at = child_for(base, at, word, symbol);
+	}
+	const struct node *n = cell_at(base, at->ref);
+	bool itself;
+	if (!is_at_wildcard(l, n, labels, &itself)) {
+		f->status = FIND_NAME_ERROR;
+		return;
+	}
+	f->status = FIND_WILDCARD;
+	f->node = itself ? n : NULL;
+}
+
+static void zone_finish(const uint8_t *base, struct lookup *l)
+{
+	struct find *f = l->find;
+	const struct node *n = cell_at(base, l->at->ref);
+	unsigned flags = node_flags(n);
+	if (is_exactly(l, n)) {
+		f->status = FIND_NODE;
+		f->node = n;
+		f->cut = flags & NODE_CUT ? n : NULL;
+		f->encloser_labels = l->labels;
+		return;
+	}
+	while (l->next <= l->labels)
+		l->near[l->next++] = l->at;
+	unsigned shared = symbols_shared(l, n);
+	unsigned labels = l->apex_labels;
+	while (labels < l->labels && l->bound[labels + 1] <= shared)
+		labels++;
+	f->encloser_labels = (uint8_t)labels;
+	if (labels == l->labels) {
+		f->status = FIND_EMPTY;
+	} else if ((flags & NODE_STOPS) && relative_octets(l, labels) == node_name_len(n)) {
+		// The node is the closest encloser itself.
+		f->status = FIND_NODE;
+		if (flags & NODE_CUT)
+			f->cut = n;
+		else
+			f->dname = n;
+	} else {
+		find_wildcard(base, l, labels);
+	}
+}
+
+// --- bursts ------------------------------------------------------------------------
+
+// Steps all lookups in `active` until each has reached its leaf.
+#define ADVANCE(step, base, l, active, count)                       \
+	do {                                                        \
+		unsigned left_ = (count);                           \
+		while (left_ > 0) {                                 \
+			unsigned kept_ = 0;                         \
+			for (unsigned i_ = 0; i_ < left_; i_++) {   \
+				uint8_t which_ = (active)[i_];      \
+				(active)[kept_] = which_;           \
+				kept_ += !step(base, &(l)[which_]); \
+			}                                           \
+			left_ = kept_;                              \
+		}                                                   \
+	} while (0)
+
+static void find_clear(struct find *f)
+{
+	f->status = FIND_NO_ZONE;
+	f->encloser_labels = 0;
+	f->zone = NULL;
+	f->node = f->cut = f->dname = NULL;
+}
+
+// Readies the way down the zone; false if there is none to go.
+static bool zone_enter(struct lookup *l, const struct zone *z)
+{
+	struct find *f = l->find;
+	f->zone = z;
+	if (!z)
+		return false;
+	f->status = FIND_NO_DATA;
+	if (z->state != ZONE_SERVED || !z->root.ref)
+		return false;
+	l->zone = z;
+	l->apex_labels = z->apex_labels;
+	l->next = z->apex_labels;
+	l->at = &z->root;
+	return true;
+}
+
+void zone_find_burst(const struct catalog *view, struct find *const finds[], unsigned n)
+{
+	struct lookup lookups[FIND_BURST_MAX];
+	uint8_t active[FIND_BURST_MAX], inside[FIND_BURST_MAX];
+	const uint8_t *base = view->base;
+	unsigned count = 0;
+
+	assert(n <= FIND_BURST_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		struct lookup *l = &lookups[i];
+		l->find = finds[i];
+		l->at = &view->root;
+		l->candidates = 0;
+		find_clear(finds[i]);
+		lookup_name(l, finds[i]->qname);
+		active[i] = (uint8_t)i;
+	}
+	if (!view->root.ref)
+		return;
+	ADVANCE(catalog_step, base, lookups, active, n);
+	for (unsigned i = 0; i < n; i++) {
+		inside[count] = (uint8_t)i;
+		count += zone_enter(&lookups[i], catalog_choose(base, &lookups[i]));
+	}
+	memcpy(active, inside, count);
+	ADVANCE(zone_step, base, lookups, active, count);
+	for (unsigned i = 0; i < count; i++)
+		zone_finish(base, &lookups[inside[i]]);
+}
+
+// --- one name in one zone -----------------------------------------------------------
+
+const struct node *zone_node_exact(const struct catalog *view, const struct zone *z,
+				   const uint8_t *name)
+{
+	struct lookup l;
+	struct find f = { .qname = name, .qname_len = (uint16_t)name_length(name) };
+	l.find = &f;
+	lookup_name(&l, name);
+	if (z->state != ZONE_SERVED || !z->root.ref || !zone_covers(z, &l))
+		return NULL;
+	l.apex_labels = z->apex_labels;
+	const struct twig *at = &z->root;
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
+		at = child_for(view->base, at, word, lookup_symbol(&l, word_offset(word)));
+	const struct node *n = cell_at(view->base, at->ref);
+	return is_exactly(&l, n) ? n : NULL;
+}
+
+static const struct node *last_node(const uint8_t *base, const struct twig *at)
+{
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
+		at = twig_children(base, at) + word_children(word) - 1;
+	return cell_at(base, at->ref);
+}
+
+// The node to the left of the name among all of the zone, or NULL.
+static const struct node *node_to_the_left(const uint8_t *base, const struct zone *z,
+					   const struct lookup *l)
+{
+	const struct twig *at = &z->root, *left = NULL;
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
+		at = child_for(base, at, word, lookup_symbol(l, word_offset(word)));
+	uint8_t key[KEY_MAX];
+	const struct node *n = cell_at(base, at->ref);
+	unsigned shared = l->bound[l->apex_labels];
+	unsigned len = key_append_name(key, shared, node_name(n), node_name_len(n));
+	while (shared < len && shared < l->key_len && key[shared] == l->key[shared])
+		shared++;
+	bool exact = shared == len && shared == l->key_len;
+	unsigned theirs = shared < len ? key[shared] : 0, ours = lookup_symbol(l, shared);
+
+	at = &z->root;
+	for (;;) {
+		uint64_t word = twig_word(at);
+		unsigned offset = word_offset(word);
+		if (word_is_leaf(word) || (!exact && offset > shared))
+			break;
+		unsigned symbol = lookup_symbol(l, offset), index = word_index(word, symbol);
+		if (index > 0)
+			left = twig_children(base, at) + index - 1;
+		if (!(word & symbol_bit(symbol)))
+			return left ? last_node(base, left) : NULL;
+		at = twig_children(base, at) + index;
+	}
+	if (!exact && theirs < ours)
+		left = at; // all that is below here comes before the name
+	return left ? last_node(base, left) : NULL;
+}
+
+const struct node *zone_node_before(const struct catalog *view, const struct zone *z,
+				    const uint8_t *name)
+{
+	struct lookup l;
+	struct find f = { .qname = name, .qname_len = (uint16_t)name_length(name) };
+	l.find = &f;
+	lookup_name(&l, name);
+	if (z->state != ZONE_SERVED || !z->root.ref || !zone_covers(z, &l))
+		return NULL;
+	l.apex_labels = z->apex_labels;
+	const struct node *n = node_to_the_left(view->base, z, &l);
+	if (!n)
+		n = last_node(view->base, &z->root);
+	// Below a cut or DNAME: the owner of that is the last authoritative name.
+	uint8_t owner[NAME_MAX_OCTETS];
+	struct find above = { .qname = owner };
+	above.qname_len = (uint16_t)node_owner(z, n, owner);
+	l.find = &above;
+	lookup_name(&l, owner);
+	zone_enter(&l, z);
+	while (!zone_step(view->base, &l))
+		;
+	zone_finish(view->base, &l);
+	return above.cut ? above.cut : above.dname ? above.dname : n;
+}
+
+// --- zones and nodes -----------------------------------------------------------------
+
+const uint8_t *zone_apex(const struct zone *z)
+{
+	return z->apex;
+}
+
+unsigned zone_apex_labels(const struct zone *z)
+{
+	return z->apex_labels;
+}
+
+enum zone_state zone_state(const struct zone *z)
+{
+	return (enum zone_state)z->state;
+}
+
+uint32_t zone_serial(const struct zone *z)
+{
+	return z->soa.serial;
+}
+
+uint64_t zone_record_count(const struct zone *z)
+{
+	return z->records;
+}
+
+uint64_t zone_node_count(const struct zone *z)
+{
+	return z->nodes;
+}
+
+uint64_t zone_octets(const struct zone *z)
+{
+	return z->cells * CELL_OCTETS;
+}
+
+void zone_soa(const struct catalog *view, const struct zone *z, struct soa *out)
+{
+	(void)view;
+	*out = z->soa;
+}
+
+const struct node *zone_apex_node(const struct catalog *view, const struct zone *z)
+{
+	return z->state == ZONE_SERVED && z->apex_node ? cell_at(view->base, z->apex_node) : NULL;
+}
+
+const struct zone *catalog_zone(const struct catalog *view, const uint8_t *apex)
+{
+	uint8_t key[KEY_MAX];
+	if (!view->root.ref)
+		return NULL;
+	unsigned octets = (unsigned)name_length(apex), len = key_from_name(key, apex, octets);
+	const struct twig *at = &view->root;
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));) {
+		unsigned offset = word_offset(word);
+		at = child_for(view->base, at, word, offset < len ? key[offset] : 0);
+	}
+	const struct zone *z = cell_at(view->base, at->ref);
+	return z->apex_len == octets && equal_fold(z->apex, apex, octets) ? z : NULL;
+}
+
+uint64_t catalog_zone_count(const struct catalog *view)
+{
+	return view->zones;
+}
+
+uint64_t catalog_generation(const struct catalog *view)
+{
+	return view->generation;
+}
+
+static bool each_below(const uint8_t *base, const struct twig *at,
+		       bool (*each)(void *, const struct zone *), void *arg)
+{
+	uint64_t word = twig_word(at);
+	if (word_is_leaf(word))
+		return each(arg, cell_at(base, at->ref));
+	const struct twig *children = twig_children(base, at);
+	for (unsigned i = 0; i < word_children(word); i++)
+		if (!each_below(base, &children[i], each, arg))
+			return false;
+	return true;
+}
+
+bool catalog_each(const struct catalog *view, bool (*each)(void *, const struct zone *), void *arg)
+{
+	return !view->root.ref || each_below(view->base, &view->root, each, arg);
+}
+
+void zone_iter_init(struct zone_iter *it, const struct catalog *view, const struct zone *z)
+{
+	it->view = view;
+	it->zone = z;
+	it->depth = z->root.ref != 0;
+	it->level[0].twig = &z->root;
+	it->level[0].left = 1;
+}
+
+const struct node *zone_iter_next(struct zone_iter *it)
+{
+	while (it->depth > 0) {
+		unsigned top = it->depth - 1u;
+		if (it->level[top].left == 0) {
+			it->depth--;
+			continue;
+		}
+		const struct twig *at = it->level[top].twig;
+		it->level[top].twig = at + 1;
+		it->level[top].left--;
+		uint64_t word = twig_word(at);
+		if (word_is_leaf(word))
+			return cell_at(it->view->base, at->ref);
+		it->level[it->depth].twig = twig_children(it->view->base, at);
+		it->level[it->depth].left = (uint16_t)word_children(word);
+		it->depth++;
+	}
+	return NULL;
+}

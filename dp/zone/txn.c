@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Transactions: a new version of one zone is built where nobody sees it.
+//
+// Records of one owner that come one after the other are gathered and merged
+// into its node at once: transfers send them so, and a node is written once.
+#include <stdlib.h>
+
+#include "db.h"
+#include "node.h"
+#include "understudy/rr.h"
+
+struct zone_txn {
+	struct zonedb *db;
+	struct zone_version *version;
+	struct arena_writer *w; // the version's
+	struct trie trie;
+	struct zone_txn_options options;
+	struct zone_txn_stats stats;
+	struct name apex; // in the case that is kept
+	bool apex_kept;   // the SOA's owner was seen: its case is the zone's
+	uint64_t records, nodes;
+	uint64_t base_cells; // of the version that this one started from
+	cell_ref old_head;
+	bool broken; // ran out of memory: it can only be aborted
+
+	struct name owner; // of the pending changes
+	struct node_changes pending;
+	struct trie_key key;
+};
+
+// --- beginning ------------------------------------------------------------------
+
+static void txn_set_apex(struct zone_txn *t, const uint8_t *apex)
+{
+	name_copy(&t->apex, apex);
+	t->trie.prefix_len = key_from_name(t->trie.prefix, t->apex.wire, t->apex.len);
+}
+
+enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *options,
+			   struct zone_txn **out)
+{
+	cell_ref old_head = zonedb_head(db, options->apex);
+	if (options->from_published && !old_head)
+		return RESULT_NOT_FOUND;
+	struct zone_txn *t = calloc(1, sizeof(*t));
+	if (!t)
+		return RESULT_NO_MEMORY;
+	enum result r = zone_version_new(db, options->apex, VERSION_NEW, &t->version);
+	if (r != RESULT_OK) {
+		free(t);
+		return r;
+	}
+	t->db = db;
+	t->options = *options;
+	t->w = &t->version->w;
+	t->trie.w = t->w;
+	t->trie.kind = TRIE_NODES;
+	t->old_head = old_head;
+	txn_set_apex(t, options->apex);
+	t->options.apex = t->apex.wire;
+	if (options->from_published) {
+		const struct zone *z = zonedb_zone(db, t->old_head);
+		txn_set_apex(t, z->apex);
+		t->apex_kept = true;
+		t->trie.root = z->root;
+		t->records = z->records;
+		t->nodes = z->nodes;
+		t->base_cells = z->cells - zone_head_cells(z);
+	}
+	*out = t;
+	return RESULT_OK;
+}
+
+static void txn_free(struct zone_txn *t)
+{
+	node_changes_free(&t->pending);
+	free(t);
+}
+
+void zone_txn_abort(struct zone_txn *t)
+{
+	zone_version_discard(t->version);
+	txn_free(t);
+}
+
+// --- changing --------------------------------------------------------------------
+
+static const struct node *txn_node(const struct zone_txn *t, cell_ref ref)
+{
+	return cell_at(t->db->arena->base, ref);
+}
+
+// The owner without the apex's labels.
+static struct node_place txn_place(const struct zone_txn *t, const struct name *owner,
+				   const struct node *old)
+{
+	struct node_place p = { .name = owner->wire,
+				.name_len = (uint8_t)(owner->len - t->apex.len) };
+	if (old)
+		p.name = node_name(old);
+	p.apex = p.name_len == 0;
+	return p;
+}
+
+// Puts what a node became into the trie and counts.
+static enum result txn_replace(struct zone_txn *t, const struct node *old,
+			       const struct node_made *made)
+{
+	uint32_t old_cells = old ? node_cells(old) : 0;
+	cell_ref old_ref = 0;
+	if (old) {
+		old_ref = (cell_ref)(((const uint8_t *)old - t->db->arena->base) / CELL_OCTETS);
+		t->records -= node_record_count(old);
+		t->nodes--;
+	}
+	enum result r = made->ref ? trie_put(&t->trie, &t->key, made->leaf_bits, made->ref)
+				  : trie_remove(&t->trie, &t->key);
+	if (r == RESULT_OK && old)
+		r = arena_release(t->w, old_ref, old_cells);
+	if (made->ref) {
+		t->records += made->records;
+		t->nodes++;
+	}
+	return r;
+}
+
+static enum result txn_flush(struct zone_txn *t)
+{
+	if (t->pending.count == 0)
+		return RESULT_OK;
+	t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
+	const struct twig *leaf = trie_get(&t->trie, &t->key);
+	const struct node *old = leaf ? txn_node(t, leaf->ref) : NULL;
+	struct node_place place = txn_place(t, &t->owner, old);
+	struct node_made made;
+	enum result r = node_merge(t->w, &place, old, &t->pending, &made);
+	node_changes_clear(&t->pending);
+	if (r == RESULT_OK) {
+		t->stats.duplicates += made.duplicates;
+		t->stats.ttl_lowered += made.ttl_lowered;
+		r = txn_replace(t, old, &made);
+	}
+	if (r != RESULT_OK)
+		t->broken = true;
+	return r;
+}
+
+static enum result txn_owner(struct zone_txn *t, const struct zone_record *r)
+{
+	if (t->broken)
+		return RESULT_NO_MEMORY;
+	if (!name_is_at_or_below(r->owner, t->apex.wire)) {
+		t->stats.out_of_zone++;
+		return RESULT_OUT_OF_ZONE;
+	}
+	return RESULT_OK;
+}
+
+// The apex's case as its SOA was received is the zone's.
+static void txn_apex_case(struct zone_txn *t, const struct zone_record *r)
+{
+	if (r->type == RRTYPE_SOA && !t->apex_kept && name_equal(r->owner, t->apex.wire)) {
+		name_copy(&t->apex, r->owner);
+		t->apex_kept = true;
+	}
+}
+
+enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r)
+{
+	enum result result = txn_owner(t, r);
+	if (result != RESULT_OK)
+		return result;
+	if (t->options.max_records && t->records + t->pending.count >= t->options.max_records)
+		return RESULT_LIMIT;
+	txn_apex_case(t, r);
+	size_t len = name_length(r->owner);
+	bool same =
+		t->pending.count > 0 && t->owner.len == len &&
+		(memcmp(t->owner.wire, r->owner, len) == 0 || name_equal(t->owner.wire, r->owner));
+	if (!same) {
+		result = txn_flush(t);
+		name_copy(&t->owner, r->owner);
+	}
+	if (result == RESULT_OK)
+		result = node_changes_add(&t->pending, r);
+	if (result == RESULT_OK)
+		t->stats.added++;
+	else
+		t->broken = true;
+	return result;
+}
+
+enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r)
+{
+	enum result result = txn_owner(t, r);
+	if (result == RESULT_OK)
+		result = txn_flush(t);
+	if (result != RESULT_OK)
+		return result;
+	struct name owner;
+	name_copy(&owner, r->owner);
+	t->key.len = key_from_name(t->key.symbol, owner.wire, owner.len);
+	const struct twig *leaf = trie_get(&t->trie, &t->key);
+	if (!leaf)
+		return RESULT_NOT_FOUND;
+	const struct node *old = txn_node(t, leaf->ref);
+	struct node_place place = txn_place(t, &owner, old);
+	struct node_made made;
+	result = node_without(t->w, &place, old, r, &t->pending, &made);
+	node_changes_clear(&t->pending);
+	if (result == RESULT_NOT_FOUND)
+		return result;
+	if (result == RESULT_OK)
+		result = txn_replace(t, old, &made);
+	if (result == RESULT_OK)
+		t->stats.deleted++;
+	else
+		t->broken = true;
+	return result;
+}
+
+const struct zone_txn_stats *zone_txn_stats(const struct zone_txn *t)
+{
+	struct zone_txn_stats *s = &((struct zone_txn *)(uintptr_t)t)->stats;
+	s->cells_octets = t->w->allocated * CELL_OCTETS;
+	return s;
+}
+
+// --- committing ------------------------------------------------------------------
+
+static bool soa_read(const struct rrset *rr, struct soa *out)
+{
+	const uint8_t *p = rr->records + 2;
+	unsigned len = wire_peek_be16(rr->records);
+	unsigned at = (unsigned)name_length(p);
+	at += (unsigned)name_length(p + at);
+	if (rr->count != 1 || len != at + 20)
+		return false;
+	*out = (struct soa){ .serial = wire_peek_be32(p + at),
+			     .refresh_s = wire_peek_be32(p + at + 4),
+			     .retry_s = wire_peek_be32(p + at + 8),
+			     .expire_s = wire_peek_be32(p + at + 12),
+			     .minimum_s = wire_peek_be32(p + at + 16) };
+	return true;
+}
+
+// The head of the new version; 0 without memory.
+static cell_ref txn_head(struct zone_txn *t, const struct zone *filled)
+{
+	uint32_t cells = cells_for(offsetof(struct zone, apex) + t->apex.len);
+	cell_ref ref = arena_alloc(t->w, cells);
+	if (!ref)
+		return 0;
+	struct zone *z = arena_cells(t->db->arena, ref);
+	memcpy(z, filled, sizeof(*z));
+	memcpy(z->apex, t->apex.wire, t->apex.len);
+	z->root = t->trie.root;
+	z->state = ZONE_SERVED;
+	z->apex_labels = t->apex.labels;
+	z->apex_len = t->apex.len;
+	z->records = t->records;
+	z->nodes = t->nodes;
+	z->cells = t->base_cells + t->w->live - t->w->garbage.cells;
+	return ref;
+}
+
+static enum result txn_finish(struct zone_txn *t)
+{
+	struct catalog view = { .base = t->db->arena->base };
+	struct zone filled = { 0 };
+	struct rrset soa;
+	enum result r = txn_flush(t);
+	if (r != RESULT_OK || t->broken)
+		return RESULT_NO_MEMORY;
+	t->key.len = key_from_name(t->key.symbol, t->apex.wire, t->apex.len);
+	const struct twig *apex = trie_get(&t->trie, &t->key);
+	if (!apex || !node_rrset(&view, txn_node(t, apex->ref), RRTYPE_SOA, &soa) ||
+	    !soa_read(&soa, &filled.soa))
+		return RESULT_NO_SOA;
+	filled.apex_node = apex->ref;
+	filled.soa_ttl_s = soa.ttl_s;
+	t->version->head = txn_head(t, &filled);
+	if (!t->version->head)
+		return RESULT_NO_MEMORY;
+	if (t->old_head && !t->options.from_published)
+		return zone_note_all(t->db, zonedb_zone(t->db, t->old_head), &t->w->garbage);
+	return RESULT_OK;
+}
+
+enum result zone_txn_commit(struct zone_txn *t, struct zone_version **out)
+{
+	enum result r = txn_finish(t);
+	// The old head is noted when it is replaced.
+	if (r == RESULT_OK)
+		r = arena_garbage_reserve(&t->w->garbage, 1);
+	if (r != RESULT_OK) {
+		zone_txn_abort(t);
+		return r;
+	}
+	name_copy(&t->version->apex, t->apex.wire);
+	*out = t->version;
+	txn_free(t);
+	return RESULT_OK;
+}
