@@ -58,6 +58,7 @@ enum xfr_reason {
 	XFR_REASON_LIMIT_OCTETS,
 	XFR_REASON_LIMIT_DURATION,
 	XFR_REASON_NO_MEMORY,
+	XFR_REASON_OLDER, // zone_fsm: the primary's serial is older than ours
 	XFR_REASON_COUNT
 };
 
@@ -88,7 +89,8 @@ struct xfr_options {
 
 struct xfr;
 
-// RESULT_OK, RESULT_NO_MEMORY, or what zone_txn_begin says.
+// RESULT_OK, RESULT_NO_MEMORY. The zone's transaction is begun with the first
+// record that arrives.
 enum result xfr_new(const struct xfr_options *options, struct xfr_time now, struct xfr **out);
 
 // Frees at any time; discards what is unfinished and a version nobody took.

@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One exchange with a primary: the query, the framing, the response.
+#include "understudy/xfr.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "understudy/rr.h"
+#include "understudy/wire.h"
+
+#define FRAME_OCTETS (2 + UINT16_MAX) // length and message (RFC 7766 section 8)
+#define SOA_OCTETS   20               // of numbers, behind the two names
+#define TTL_MAX_S    0x7fffffffu      // RFC 2181 section 8
+#define QUERY_OCTETS 1024             // question and TSIG: two names, a MAC, fixed parts
+
+struct xfr {
+	enum xfr_kind kind;
+	bool udp, has_key;
+	uint16_t id;
+	struct name apex;
+	struct tsig_key key;
+	struct zonedb *db;
+	uint64_t max_records, max_octets;
+	uint32_t max_duration_ms, max_idle_ms;
+
+	enum xfr_status status;
+	enum xfr_reason reason;
+	uint16_t rcode;
+	uint64_t started_ms, progress_ms;
+	struct xfr_stats stats;
+	uint64_t soa_below_apex; // skipped
+
+	struct tsig_stream *tsig; // from the first message of the response on
+	struct zone_txn *txn;     // from the first SOA on
+	struct zone_version *version;
+	bool soa_seen; // AXFR: the first one
+	bool ended;    // AXFR: the final one
+	struct soa soa;
+
+	size_t request_mac_len;
+	uint8_t request_mac[TSIG_MAC_MAX];
+	size_t query_len;
+	uint8_t query[2 + QUERY_OCTETS];
+
+	uint8_t *frame; // FRAME_OCTETS, once a message came in pieces
+	size_t frame_len;
+};
+
+// --- reasons --------------------------------------------------------------
+
+static const struct {
+	const char *word;
+	const char *text;
+} reasons[XFR_REASON_COUNT] = {
+	[XFR_REASON_NONE] = { "none", "no failure" },
+	[XFR_REASON_CONNECT] = { "connect", "the primary could not be reached" },
+	[XFR_REASON_IO] = { "io", "the connection broke" },
+	[XFR_REASON_CANCELLED] = { "cancelled", "the exchange was cancelled" },
+	[XFR_REASON_TIMEOUT] = { "timeout", "the primary did not answer in time" },
+	[XFR_REASON_CLOSED] = { "closed", "the primary closed the connection before the end of the "
+					  "response" },
+	[XFR_REASON_MISMATCH] = { "mismatch", "the response does not belong to the query" },
+	[XFR_REASON_TRUNCATED] = { "truncated", "the response is truncated (TC)" },
+	[XFR_REASON_REFUSED] = { "refused", "the primary refused (REFUSED)" },
+	[XFR_REASON_NOTAUTH] = { "notauth", "the primary is not authoritative for the zone" },
+	[XFR_REASON_RCODE] = { "rcode", "the primary answered with an error" },
+	[XFR_REASON_TSIG_MISSING] = { "tsig-missing",
+				      "the response, or its end, is not signed with TSIG" },
+	[XFR_REASON_TSIG_BADKEY] = { "tsig-badkey",
+				     "TSIG key or algorithm differ between the primary and here" },
+	[XFR_REASON_TSIG_BADSIG] = { "tsig-badsig", "the TSIG signature is wrong" },
+	[XFR_REASON_TSIG_BADTIME] = { "tsig-badtime",
+				      "TSIG time out of bounds: the clocks differ" },
+	[XFR_REASON_MALFORMED] = { "malformed", "the response is malformed" },
+	[XFR_REASON_NO_SOA] = { "no-soa", "the SOA record is missing where it must stand" },
+	[XFR_REASON_SERIAL] = { "serial", "the zone changed during the transfer" },
+	[XFR_REASON_TRAILING] = { "trailing", "data follows the final SOA record" },
+	[XFR_REASON_LIMIT_RECORDS] = { "limit-records", "the zone has too many records" },
+	[XFR_REASON_LIMIT_OCTETS] = { "limit-octets", "the response is too large" },
+	[XFR_REASON_LIMIT_DURATION] = { "limit-duration", "the exchange takes too long" },
+	[XFR_REASON_NO_MEMORY] = { "no-memory", "no memory is left for the zone" },
+	[XFR_REASON_OLDER] = { "older", "the primary's serial is older than ours" },
+};
+
+const char *xfr_reason_word(enum xfr_reason r)
+{
+	return (unsigned)r < XFR_REASON_COUNT ? reasons[r].word : "unknown";
+}
+
+const char *xfr_reason_text(enum xfr_reason r)
+{
+	return (unsigned)r < XFR_REASON_COUNT ? reasons[r].text : "unknown reason";
+}
+
+static enum xfr_reason reason_of_result(enum result r)
+{
+	switch (r) {
+	case RESULT_OK: return XFR_REASON_NONE;
+	case RESULT_NO_MEMORY: return XFR_REASON_NO_MEMORY;
+	case RESULT_LIMIT: return XFR_REASON_LIMIT_RECORDS;
+	case RESULT_NO_SOA: return XFR_REASON_NO_SOA;
+	case RESULT_TSIG_MISSING: return XFR_REASON_TSIG_MISSING;
+	case RESULT_TSIG_BADKEY: return XFR_REASON_TSIG_BADKEY;
+	case RESULT_TSIG_BADSIG: return XFR_REASON_TSIG_BADSIG;
+	case RESULT_TSIG_BADTIME: return XFR_REASON_TSIG_BADTIME;
+	default: return XFR_REASON_MALFORMED;
+	}
+}
+
+static enum xfr_reason reason_of_rcode(uint16_t rcode)
+{
+	switch (rcode) {
+	case RCODE_NOERROR: return XFR_REASON_NONE;
+	case RCODE_REFUSED: return XFR_REASON_REFUSED;
+	case RCODE_NOTAUTH: return XFR_REASON_NOTAUTH;
+	default: return XFR_REASON_RCODE;
+	}
+}
+
+// --- start and end --------------------------------------------------------
+
+static uint16_t query_type(const struct xfr *x)
+{
+	return x->kind == XFR_SOA ? RRTYPE_SOA : RRTYPE_AXFR;
+}
+
+static enum result make_query(struct xfr *x, uint64_t now_s)
+{
+	uint8_t *msg = x->query + (x->udp ? 0 : 2);
+	struct wire_out w = wire_out_init(msg, QUERY_OCTETS);
+	wire_put_u16(&w, x->id);
+	wire_put_u16(&w, OPCODE_QUERY << DNS_OPCODE_SHIFT);
+	wire_put_u16(&w, 1);
+	wire_put_u16(&w, 0);
+	wire_put_u32(&w, 0);
+	wire_put_bytes(&w, x->apex.wire, x->apex.len);
+	wire_put_u16(&w, query_type(x));
+	wire_put_u16(&w, RRCLASS_IN);
+	size_t len = wire_out_len(&w);
+	if (x->has_key) {
+		x->request_mac_len = tsig_mac_octets(x->key.algorithm);
+		enum result r =
+			tsig_sign(&x->key, now_s, NULL, 0, msg, &len, QUERY_OCTETS, x->request_mac);
+		if (r != RESULT_OK)
+			return r;
+	}
+	if (!x->udp)
+		wire_poke_be16(x->query, (uint16_t)len);
+	x->query_len = len + (x->udp ? 0 : 2);
+	return RESULT_OK;
+}
+
+enum result xfr_new(const struct xfr_options *options, struct xfr_time now, struct xfr **out)
+{
+	assert(options->kind == XFR_SOA || !options->udp);
+	struct xfr *x = calloc(1, sizeof(*x));
+	if (!x)
+		return RESULT_NO_MEMORY;
+	x->kind = options->kind;
+	x->udp = options->udp;
+	x->id = options->id;
+	name_copy(&x->apex, options->apex);
+	x->db = options->db;
+	x->max_records = options->max_records;
+	x->max_octets = options->max_octets;
+	x->max_duration_ms = options->max_duration_ms;
+	x->max_idle_ms = options->max_idle_ms;
+	x->started_ms = x->progress_ms = now.monotonic_ms;
+	x->has_key = options->key != NULL;
+	if (x->has_key)
+		x->key = *options->key;
+	enum result r = make_query(x, now.unix_s);
+	if (r == RESULT_OK)
+		*out = x;
+	else
+		xfr_free(x);
+	return r;
+}
+
+// Drops what was built and what is needed only while octets may come.
+static void drop(struct xfr *x)
+{
+	if (x->txn)
+		zone_txn_abort(x->txn);
+	x->txn = NULL;
+	if (x->version)
+		zone_version_discard(x->version);
+	x->version = NULL;
+	tsig_stream_free(x->tsig);
+	x->tsig = NULL;
+	free(x->frame);
+	x->frame = NULL;
+}
+
+void xfr_free(struct xfr *x)
+{
+	if (!x)
+		return;
+	drop(x);
+	explicit_bzero(&x->key, sizeof(x->key));
+	free(x);
+}
+
+static enum xfr_status fail(struct xfr *x, enum xfr_reason reason)
+{
+	drop(x);
+	x->reason = reason;
+	x->status = XFR_FAILED;
+	return XFR_FAILED;
+}
+
+enum xfr_status xfr_fail(struct xfr *x, enum xfr_reason reason)
+{
+	return x->status == XFR_MORE ? fail(x, reason) : x->status;
+}
+
+enum xfr_status xfr_eof(struct xfr *x)
+{
+	return xfr_fail(x, XFR_REASON_CLOSED);
+}
+
+uint64_t xfr_deadline_ms(const struct xfr *x)
+{
+	if (x->status != XFR_MORE)
+		return UINT64_MAX;
+	uint64_t at_ms = UINT64_MAX;
+	if (x->max_duration_ms)
+		at_ms = x->started_ms + x->max_duration_ms;
+	if (x->max_idle_ms && x->progress_ms + x->max_idle_ms < at_ms)
+		at_ms = x->progress_ms + x->max_idle_ms;
+	return at_ms;
+}
+
+static bool too_long(const struct xfr *x, struct xfr_time now)
+{
+	return x->max_duration_ms && now.monotonic_ms >= x->started_ms + x->max_duration_ms;
+}
+
+enum xfr_status xfr_tick(struct xfr *x, struct xfr_time now)
+{
+	if (x->status != XFR_MORE || now.monotonic_ms < xfr_deadline_ms(x))
+		return x->status;
+	if (x->reason != XFR_REASON_NONE) // of a datagram that was not believed
+		return fail(x, x->reason);
+	return fail(x, too_long(x, now) ? XFR_REASON_LIMIT_DURATION : XFR_REASON_TIMEOUT);
+}
+
+// --- a message ------------------------------------------------------------
+
+struct header {
+	uint16_t flags;
+	uint16_t rcode;
+	uint16_t questions, answers, authority, additional;
+};
+
+// Header and question: whether the message answers our query at all. The
+// question may be absent after the first message (RFC 5936 section 2.2.1) and
+// from an error.
+static enum xfr_reason read_head(struct xfr *x, struct wire *w, struct header *h)
+{
+	uint16_t id = wire_u16(w);
+	h->flags = wire_u16(w);
+	h->rcode = h->flags & DNS_RCODE_MASK;
+	h->questions = wire_u16(w);
+	h->answers = wire_u16(w);
+	h->authority = wire_u16(w);
+	h->additional = wire_u16(w);
+	if (w->failed)
+		return XFR_REASON_MALFORMED;
+	if (id != x->id || !(h->flags & DNS_FLAG_QR) ||
+	    (h->flags & DNS_OPCODE_MASK) >> DNS_OPCODE_SHIFT != OPCODE_QUERY || h->questions > 1)
+		return XFR_REASON_MISMATCH;
+	if (h->questions == 0)
+		return x->soa_seen || h->rcode != RCODE_NOERROR ? XFR_REASON_NONE
+								: XFR_REASON_MISMATCH;
+	struct name name;
+	if (name_read(w, &name) != RESULT_OK)
+		return XFR_REASON_MALFORMED;
+	uint16_t type = wire_u16(w);
+	uint16_t rrclass = wire_u16(w);
+	if (w->failed)
+		return XFR_REASON_MALFORMED;
+	bool ours = name_equal(name.wire, x->apex.wire) && type == query_type(x) &&
+		    rrclass == RRCLASS_IN;
+	return ours ? XFR_REASON_NONE : XFR_REASON_MISMATCH;
+}
+
+static enum result verify(struct xfr *x, const uint8_t *msg, size_t len, uint64_t now_s)
+{
+	if (!x->has_key)
+		return RESULT_OK;
+	enum result r = RESULT_OK;
+	uint16_t error;
+	if (!x->tsig)
+		r = tsig_stream_new(&x->key, x->request_mac, x->request_mac_len, &x->tsig);
+	if (r == RESULT_OK)
+		r = tsig_stream_message(x->tsig, msg, len, now_s, &error);
+	if (r != RESULT_OK) {
+		// Another datagram may be the true one: it starts anew.
+		tsig_stream_free(x->tsig);
+		x->tsig = NULL;
+	}
+	return r;
+}
+
+struct record {
+	struct name owner;
+	uint16_t type, rdata_len;
+	uint32_t ttl_s;
+	uint8_t rdata[UINT16_MAX];
+};
+
+static enum xfr_reason read_record(struct wire *w, struct record *r)
+{
+	if (name_read(w, &r->owner) != RESULT_OK)
+		return XFR_REASON_MALFORMED;
+	r->type = wire_u16(w);
+	uint16_t rrclass = wire_u16(w);
+	r->ttl_s = wire_u32(w);
+	uint16_t rdlen = wire_u16(w);
+	if (w->failed || rrclass != RRCLASS_IN || rrtype_is_meta(r->type))
+		return XFR_REASON_MALFORMED;
+	if (r->ttl_s > TTL_MAX_S)
+		r->ttl_s = 0;
+	if (rdata_read(w, r->type, rdlen, r->rdata, sizeof(r->rdata), &r->rdata_len) != RESULT_OK)
+		return XFR_REASON_MALFORMED;
+	return XFR_REASON_NONE;
+}
+
+static bool is_apex_soa(const struct xfr *x, const struct record *r)
+{
+	return r->type == RRTYPE_SOA && name_equal(r->owner.wire, x->apex.wire);
+}
+
+static struct soa soa_of(const struct record *r)
+{
+	const uint8_t *p = r->rdata + r->rdata_len - SOA_OCTETS;
+	return (struct soa){
+		.serial = wire_peek_be32(p),
+		.refresh_s = wire_peek_be32(p + 4),
+		.retry_s = wire_peek_be32(p + 8),
+		.expire_s = wire_peek_be32(p + 12),
+		.minimum_s = wire_peek_be32(p + 16),
+	};
+}
+
+// Passes the sections behind the answers; nothing may follow them.
+static enum xfr_reason pass_rest(struct wire *w, const struct header *h)
+{
+	for (unsigned left = (unsigned)h->authority + h->additional; left; left--) {
+		if (name_skip(w) != RESULT_OK)
+			return XFR_REASON_MALFORMED;
+		wire_take(w, 8); // type, class, TTL
+		wire_take(w, wire_u16(w));
+		if (w->failed)
+			return XFR_REASON_MALFORMED;
+	}
+	return wire_left(w) == 0 ? XFR_REASON_NONE : XFR_REASON_MALFORMED;
+}
+
+// --- a SOA query ----------------------------------------------------------
+
+static enum xfr_reason take_soa(struct xfr *x, struct wire *w, const struct header *h)
+{
+	struct record record;
+	bool found = false;
+	if (!(h->flags & DNS_FLAG_AA))
+		return XFR_REASON_NOTAUTH;
+	for (unsigned i = 0; i < h->answers; i++) {
+		enum xfr_reason reason = read_record(w, &record);
+		if (reason != XFR_REASON_NONE)
+			return reason;
+		x->stats.records++;
+		if (is_apex_soa(x, &record)) {
+			x->soa = soa_of(&record);
+			found = true;
+		}
+	}
+	enum xfr_reason reason = pass_rest(w, h);
+	if (reason == XFR_REASON_NONE && !found)
+		reason = XFR_REASON_NO_SOA;
+	return reason;
+}
+
+// --- an AXFR --------------------------------------------------------------
+
+static enum xfr_reason add_record(struct xfr *x, const struct record *r)
+{
+	const struct zone_record record = {
+		.owner = r->owner.wire,
+		.rdata = r->rdata,
+		.ttl_s = r->ttl_s,
+		.type = r->type,
+		.rdata_len = r->rdata_len,
+	};
+	enum result result = zone_txn_add(x->txn, &record);
+	if (result == RESULT_EXISTS || result == RESULT_OUT_OF_ZONE)
+		return XFR_REASON_NONE; // counted by the transaction
+	return reason_of_result(result);
+}
+
+// The zone stands between two SOA records of its apex, the second of which is
+// not a record of its own (RFC 5936 section 2.2).
+static enum xfr_reason take_apex_soa(struct xfr *x, const struct record *r)
+{
+	struct soa soa = soa_of(r);
+	if (x->soa_seen) {
+		x->ended = true;
+		return soa.serial == x->soa.serial ? XFR_REASON_NONE : XFR_REASON_SERIAL;
+	}
+	const struct zone_txn_options options = {
+		.apex = x->apex.wire,
+		.max_records = x->max_records,
+	};
+	enum result result = zone_txn_begin(x->db, &options, &x->txn);
+	if (result != RESULT_OK)
+		return reason_of_result(result);
+	x->soa_seen = true;
+	x->soa = soa;
+	return add_record(x, r);
+}
+
+static enum xfr_reason take_zone_record(struct xfr *x, const struct record *r)
+{
+	x->stats.records++;
+	if (x->ended)
+		return XFR_REASON_TRAILING;
+	if (is_apex_soa(x, r))
+		return take_apex_soa(x, r);
+	if (!x->soa_seen)
+		return XFR_REASON_NO_SOA;
+	if (r->type == RRTYPE_SOA) {
+		x->soa_below_apex++;
+		return XFR_REASON_NONE;
+	}
+	return add_record(x, r);
+}
+
+static void copy_stats(struct xfr *x)
+{
+	if (!x->txn)
+		return;
+	const struct zone_txn_stats *t = zone_txn_stats(x->txn);
+	x->stats.out_of_zone = t->out_of_zone + x->soa_below_apex;
+	x->stats.duplicates = t->duplicates;
+	x->stats.ttl_lowered = t->ttl_lowered;
+}
+
+static enum xfr_reason take_zone(struct xfr *x, struct wire *w, const struct header *h)
+{
+	struct record record;
+	enum xfr_reason reason = XFR_REASON_NONE;
+	for (unsigned i = 0; i < h->answers && reason == XFR_REASON_NONE; i++) {
+		reason = read_record(w, &record);
+		if (reason == XFR_REASON_NONE)
+			reason = take_zone_record(x, &record);
+	}
+	copy_stats(x);
+	if (reason == XFR_REASON_NONE)
+		reason = pass_rest(w, h);
+	if (reason == XFR_REASON_NONE && !x->soa_seen)
+		reason = XFR_REASON_NO_SOA; // the first message must begin with it
+	return reason;
+}
+
+// What is signed is signed to the end: nothing is committed before.
+static enum xfr_reason commit(struct xfr *x)
+{
+	if (x->has_key && tsig_stream_finish(x->tsig) != RESULT_OK)
+		return XFR_REASON_TSIG_MISSING;
+	struct zone_txn *txn = x->txn;
+	x->txn = NULL;
+	return reason_of_result(zone_txn_commit(txn, &x->version));
+}
+
+// --- messages and octets --------------------------------------------------
+
+// Takes one message. *authentic: it is the primary's, as far as can be known.
+static enum xfr_reason take_message(struct xfr *x, const uint8_t *msg, size_t len,
+				    struct xfr_time now, bool *authentic)
+{
+	struct wire w = wire_init(msg, len);
+	struct header h;
+	*authentic = false;
+	enum xfr_reason reason = read_head(x, &w, &h);
+	if (reason != XFR_REASON_NONE)
+		return reason;
+	x->rcode = h.rcode;
+	enum xfr_reason refusal = reason_of_rcode(h.rcode);
+	reason = reason_of_result(verify(x, msg, len, now.unix_s));
+	// Who refuses may not be able to sign; the refusal says more than that.
+	if (reason == XFR_REASON_TSIG_MISSING && refusal != XFR_REASON_NONE)
+		reason = refusal;
+	if (reason != XFR_REASON_NONE)
+		return reason;
+	// By its id alone anybody may have guessed a datagram.
+	*authentic = !x->udp || h.questions == 1;
+	x->stats.messages++;
+	x->stats.octets += len;
+	x->progress_ms = now.monotonic_ms;
+	if (refusal != XFR_REASON_NONE)
+		return refusal;
+	if (h.flags & DNS_FLAG_TC)
+		return XFR_REASON_TRUNCATED;
+	if (x->max_octets && x->stats.octets > x->max_octets)
+		return XFR_REASON_LIMIT_OCTETS;
+	if (too_long(x, now))
+		return XFR_REASON_LIMIT_DURATION;
+	return x->kind == XFR_SOA ? take_soa(x, &w, &h) : take_zone(x, &w, &h);
+}
+
+static enum xfr_status finish(struct xfr *x)
+{
+	x->status = XFR_DONE;
+	x->reason = XFR_REASON_NONE;
+	free(x->frame);
+	x->frame = NULL;
+	return XFR_DONE;
+}
+
+enum xfr_status xfr_datagram(struct xfr *x, const uint8_t *msg, size_t len, struct xfr_time now)
+{
+	assert(x->udp && x->status == XFR_MORE);
+	bool authentic;
+	enum xfr_reason reason = take_message(x, msg, len, now, &authentic);
+	if (reason == XFR_REASON_NONE)
+		return finish(x);
+	if (authentic)
+		return fail(x, reason);
+	x->reason = reason;
+	return XFR_MORE;
+}
+
+// The next message's octets and length, if it is complete: from the input alone
+// where it is whole there, else gathered in the frame. Advances the input.
+static enum xfr_reason next_message(struct xfr *x, struct wire *in, const uint8_t **msg,
+				    size_t *len)
+{
+	*msg = NULL;
+	if (x->frame_len == 0 && wire_left(in) >= 2 &&
+	    wire_left(in) - 2 >= wire_peek_be16(in->pos)) {
+		*len = wire_u16(in);
+		*msg = wire_take(in, *len);
+		return XFR_REASON_NONE;
+	}
+	if (!x->frame && !(x->frame = malloc(FRAME_OCTETS)))
+		return XFR_REASON_NO_MEMORY;
+	for (;;) {
+		size_t want = x->frame_len < 2 ? 2 : 2 + (size_t)wire_peek_be16(x->frame);
+		size_t take =
+			want - x->frame_len < wire_left(in) ? want - x->frame_len : wire_left(in);
+		memcpy(x->frame + x->frame_len, wire_take(in, take), take);
+		x->frame_len += take;
+		if (x->frame_len < want)
+			return XFR_REASON_NONE;
+		want = 2 + (size_t)wire_peek_be16(x->frame);
+		if (x->frame_len == want)
+			break;
+	}
+	*msg = x->frame + 2;
+	*len = x->frame_len - 2;
+	x->frame_len = 0;
+	return XFR_REASON_NONE;
+}
+
+// After the last message; `in` is what follows it.
+static enum xfr_reason end(struct xfr *x, const struct wire *in)
+{
+	if (x->kind == XFR_SOA)
+		return XFR_REASON_NONE;
+	return wire_left(in) ? XFR_REASON_TRAILING : commit(x);
+}
+
+enum xfr_status xfr_feed(struct xfr *x, const uint8_t *octets, size_t len, struct xfr_time now)
+{
+	assert(!x->udp && x->status == XFR_MORE);
+	struct wire in = wire_init(octets, len);
+	while (wire_left(&in)) {
+		const uint8_t *msg;
+		size_t msg_len;
+		bool authentic;
+		enum xfr_reason reason = next_message(x, &in, &msg, &msg_len);
+		if (reason == XFR_REASON_NONE && !msg)
+			break;
+		if (reason == XFR_REASON_NONE)
+			reason = take_message(x, msg, msg_len, now, &authentic);
+		bool last = x->kind == XFR_SOA || x->ended;
+		if (reason == XFR_REASON_NONE && last)
+			reason = end(x, &in);
+		if (reason != XFR_REASON_NONE)
+			return fail(x, reason);
+		if (last)
+			return finish(x);
+	}
+	return XFR_MORE;
+}
+
+// --- what came of it ------------------------------------------------------
+
+const uint8_t *xfr_query(const struct xfr *x, size_t *len)
+{
+	*len = x->query_len;
+	return x->query;
+}
+
+enum xfr_status xfr_status(const struct xfr *x)
+{
+	return x->status;
+}
+
+enum xfr_reason xfr_reason(const struct xfr *x)
+{
+	return x->reason;
+}
+
+uint16_t xfr_rcode(const struct xfr *x)
+{
+	return x->rcode;
+}
+
+void xfr_soa(const struct xfr *x, struct soa *out)
+{
+	*out = x->soa;
+}
+
+struct zone_version *xfr_take_version(struct xfr *x)
+{
+	struct zone_version *v = x->version;
+	x->version = NULL;
+	return v;
+}
+
+const struct xfr_stats *xfr_stats(const struct xfr *x)
+{
+	return &x->stats;
+}
