@@ -126,7 +126,7 @@ static uint32_t captured_packets(const char *devargs)
 
 // --- the device ---------------------------------------------------------------------
 
-// AF_XDP without an exception interface: our own program parts the frames.
+// Under AF_XDP our own program parts the frames, unless the devargs name another.
 static enum result add_xdp_program(struct port *p, const struct port_setup *s, char *devargs,
 				   size_t size)
 {
@@ -138,7 +138,7 @@ static enum result add_xdp_program(struct port *p, const struct port_setup *s, c
 		return fail(s, r, "another XDP program is attached to %s", p->interface);
 	if (r != RESULT_OK)
 		return fail(s, r, "XDP of %s: %s", p->interface, strerror(errno));
-	if (s->device->exception || devargs_each(devargs, "xdp_prog", ignore, NULL))
+	if (devargs_each(devargs, "xdp_prog", ignore, NULL))
 		return RESULT_OK;
 	if (s->options->xdp_program)
 		snprintf(path, sizeof(path), "%s", s->options->xdp_program);
@@ -362,8 +362,8 @@ enum result port_go(struct port *p, const struct port_setup *s)
 	receive_multicast(p, s);
 	if (!p->xdp_ours)
 		return RESULT_OK;
-	enum result r =
-		xdp_set_services(p->interface, s->options->services, s->options->service_count);
+	size_t count = p->exception ? 0 : s->options->service_count;
+	enum result r = xdp_set_services(p->interface, s->options->services, count);
 	if (r != RESULT_OK)
 		return fail(s, r, "our XDP program on %s does not take the service addresses",
 			    p->interface);

@@ -87,29 +87,31 @@ static int map_by_name(int program, const char *name)
 	return -1;
 }
 
+static enum result take(int map, const struct xdp_service *key)
+{
+	const uint8_t value = 1;
+	return bpf_map_update_elem(map, key, &value, BPF_ANY) == 0 ? RESULT_OK : RESULT_IO;
+}
+
 enum result xdp_set_services(const char *interface, const struct port_service *services,
 			     size_t count)
 {
 	struct bpf_prog_info info = { 0 };
-	enum result r = RESULT_OK;
+	struct xdp_service key = { .family = 0 };
+	enum result r = RESULT_NOT_FOUND;
 	int map = -1;
 	int program = attached(interface, &info);
-	if (program < 0 || strcmp(info.name, XDP_PROGRAM) != 0) {
-		r = RESULT_NOT_FOUND;
+	if (program < 0 || strcmp(info.name, XDP_PROGRAM) != 0)
 		goto cleanup;
-	}
 	map = map_by_name(program, XDP_SERVICES);
-	if (map < 0) {
-		r = RESULT_NOT_FOUND;
+	if (map < 0)
 		goto cleanup;
-	}
+	r = count == 0 ? take(map, &key) : RESULT_OK;
 	for (size_t i = 0; i < count && r == RESULT_OK; i++) {
-		struct xdp_service key = { .port_be = services[i].port_be,
-					   .family = services[i].family };
-		uint8_t value = 1;
+		key = (struct xdp_service){ .port_be = services[i].port_be,
+					    .family = services[i].family };
 		memcpy(key.address, services[i].address, services[i].family == 4 ? 4 : 16);
-		if (bpf_map_update_elem(map, &key, &value, BPF_ANY) != 0)
-			r = RESULT_IO;
+		r = take(map, &key);
 	}
 cleanup:
 	if (map >= 0)

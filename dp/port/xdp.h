@@ -19,7 +19,8 @@ enum result xdp_find_program(char *path, size_t size);
 // nothing is attached; RESULT_EXISTS where somebody else's program is.
 enum result xdp_detach(const char *interface);
 
-// Tells our program, which is attached to the interface, what to take.
+// Tells our program, which is attached to the interface, what to take: queries to
+// the services, or every frame if `count` is 0.
 // RESULT_OK; RESULT_NOT_FOUND if ours is not attached; RESULT_IO (errno).
 enum result xdp_set_services(const char *interface, const struct port_service *services,
 			     size_t count);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Our XDP program: hands plain DNS queries to an AF_XDP port, all else to the kernel.
 //
+// A port with an exception interface takes every frame and sorts by itself. Else:
 // What it takes is what a worker answers, never what a worker would have to
 // punt, for there is no way back: unfragmented UDP to a service address and
 // port, opcode QUERY, one question, and in the additional section nothing or an
@@ -90,6 +91,8 @@ static __always_inline int wanted(const __u8 *at, const __u8 *end)
 {
 	struct xdp_service to = { .family = 0 };
 	const struct ethhdr *eth = (const void *)at;
+	if (bpf_map_lookup_elem(&services, &to))
+		return 1;
 	if ((const __u8 *)(eth + 1) > end)
 		return 0;
 	__be16 type = eth->h_proto;

@@ -10,7 +10,8 @@
 #define XDP_SERVICES_MAX 64
 #define XDP_QUEUES_MAX   64
 
-// A service address; IPv4 in the first four octets, the rest 0.
+// A service address; IPv4 in the first four octets, the rest 0. One that is all 0
+// says: take every frame (the port has an exception interface).
 struct xdp_service {
 	__u8 address[16];
 	__u16 port_be;
