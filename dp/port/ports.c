@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -46,23 +47,23 @@ static size_t choose_lcores(const struct port_options *o, unsigned lcores[PORT_L
 	return count;
 }
 
-static enum result check_lcores(const struct port_options *o, const cpu_set_t *cpus,
-				const unsigned *lcores, size_t count, char *why, size_t why_size)
+static const char *lcore_wrong(const struct port_options *o, const unsigned *lcores, size_t i)
 {
-	if (o->main_lcore >= CPU_SETSIZE || !CPU_ISSET(o->main_lcore, cpus)) {
-		snprintf(why, why_size, "main lcore %u: no such CPU for this process",
-			 o->main_lcore);
-		return RESULT_INVALID;
-	}
+	if (lcores[i] >= (unsigned)sysconf(_SC_NPROCESSORS_CONF))
+		return "there is no such CPU";
+	if (lcores[i] == o->main_lcore)
+		return "it is the main lcore";
+	for (size_t j = 0; j < i; j++)
+		if (lcores[i] == lcores[j])
+			return "named twice";
+	return NULL;
+}
+
+static enum result check_lcores(const struct port_options *o, const unsigned *lcores, size_t count,
+				char *why, size_t why_size)
+{
 	for (size_t i = 0; i < count; i++) {
-		const char *wrong = NULL;
-		if (lcores[i] >= CPU_SETSIZE || !CPU_ISSET(lcores[i], cpus))
-			wrong = "no such CPU for this process";
-		else if (lcores[i] == o->main_lcore)
-			wrong = "it is the main lcore";
-		for (size_t j = 0; j < i; j++)
-			if (lcores[i] == lcores[j])
-				wrong = "named twice";
+		const char *wrong = lcore_wrong(o, lcores, i);
 		if (wrong) {
 			snprintf(why, why_size, "worker lcore %u: %s", lcores[i], wrong);
 			return RESULT_INVALID;
@@ -198,9 +199,9 @@ struct ports *port_start(const struct port_options *o, const struct zonedb *zone
 	snprintf(why, why_size, "out of memory");
 	if (!p || check_options(o, why, why_size) != RESULT_OK)
 		goto fail;
-	size_t lcore_count = choose_lcores(o, lcores);
 	sched_getaffinity(0, sizeof(p->all_cpus), &p->all_cpus);
-	if (check_lcores(o, &p->all_cpus, lcores, lcore_count, why, why_size) != RESULT_OK ||
+	size_t lcore_count = choose_lcores(o, lcores);
+	if (check_lcores(o, lcores, lcore_count, why, why_size) != RESULT_OK ||
 	    eal_start(o, lcores, lcore_count, why, why_size) != RESULT_OK)
 		goto fail;
 	p->eal = true;
@@ -256,7 +257,7 @@ void port_other_cpus(const struct ports *p, cpu_set_t *out)
 const char *port_drop_text(enum port_drop d)
 {
 	static const char *const text[] = {
-		[PORT_DROP_SHORT] = "short",
+		[PORT_DROP_SHORT] = "short-frame",
 		[PORT_DROP_OTHER_MAC] = "other-mac",
 		[PORT_DROP_OWN_MAC] = "own-mac",
 		[PORT_DROP_GROUP_MAC] = "group-mac",
