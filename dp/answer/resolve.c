@@ -63,7 +63,7 @@ static void put_soa(struct resolver *rs)
 		const struct query *q = rs->query;
 		unsigned below = q->qname_labels - zone_apex_labels(zone);
 		const uint8_t *apex = name_skip_labels(q->qname, below);
-		if (*apex) // a pointer to the root would be longer than the root
+		if (*apex)
 			owner.place = (uint16_t)(REPLY_QNAME_PLACE + (apex - q->qname));
 	}
 	put(rs, SECTION_AUTHORITY, &owner, &soa);
@@ -311,7 +311,9 @@ void resolve(struct resolver *rs)
 		return;
 	}
 	rs->aliases = rs->target_sets = rs->extras = 0;
-	rs->owners[0] = (struct owner){ .name = rs->query->qname, .place = REPLY_QNAME_PLACE };
+	rs->owners[0] = (struct owner){ .name = rs->query->qname };
+	if (*rs->query->qname) // a pointer to the root would be longer than the root
+		rs->owners[0].place = REPLY_QNAME_PLACE;
 	rs->home = zone_apex(rs->found->zone);
 	r->authoritative = true;
 	while (answer_name(rs))
