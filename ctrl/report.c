@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define MESSAGE_OCTETS 1024
+#define ERRORS_SAID    100 // a file that is no configuration at all fills no disk
 
 static void say(struct report *r, enum log_level level, const char *file, unsigned line,
 		const char *text)
@@ -24,7 +25,8 @@ void report_error(struct report *r, const char *file, unsigned line, const char 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	r->errors++;
+	if (++r->errors > ERRORS_SAID)
+		return;
 	say(r, LOG_LEVEL_ERROR, file, line, text);
 }
 

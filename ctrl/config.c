@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The configuration: read by schema, checked, and resolved for use.
+//
+// Three steps: the text as a tree with line numbers is checked against the
+// schema; libcyaml loads it by the same schema; texts are resolved into names,
+// addresses and references, and mistakes found there ask the tree for the line.
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config_schema.h"
+
+#define FILE_OCTETS_MAX (64u << 20)
+#define PATH_OCTETS	128
+
+#define DEFAULT_SOCKET	    "/run/understudy/understudy.sock"
+#define DEFAULT_ALGORITHM   "hmac-sha256"
+#define DEFAULT_PORT	    53
+#define DEFAULT_EDNS_OCTETS 1232
+
+// ---- addresses
+
+const char *config_address_text(const struct config_address *a, char buf[CONFIG_ADDRESS_TEXT])
+{
+	char text[INET6_ADDRSTRLEN] = "?";
+	bool v4 = a->any.sa_family == AF_INET;
+	inet_ntop(a->any.sa_family, v4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, text,
+		  sizeof(text));
+	snprintf(buf, CONFIG_ADDRESS_TEXT, "%s#%u", text,
+		 ntohs(v4 ? a->v4.sin_port : a->v6.sin6_port));
+	return buf;
+}
+
+bool config_address_equal(const struct config_address *a, const struct config_address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_port == b->v4.sin_port &&
+		       a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return a->v6.sin6_port == b->v6.sin6_port &&
+	       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 16) == 0;
+}
+
+socklen_t config_address_octets(const struct config_address *a)
+{
+	return a->any.sa_family == AF_INET ? sizeof(a->v4) : sizeof(a->v6);
+}
+
+static bool parse_address(const char *text, uint16_t port, struct config_address *out)
+{
+	struct config_address a = { 0 };
+	if (inet_pton(AF_INET, text, &a.v4.sin_addr) == 1) {
+		a.v4.sin_family = AF_INET;
+		a.v4.sin_port = htons(port);
+	} else if (inet_pton(AF_INET6, text, &a.v6.sin6_addr) == 1) {
+		a.v6.sin6_family = AF_INET6;
+		a.v6.sin6_port = htons(port);
+	} else {
+		return false;
+	}
+	*out = a;
+	return true;
+}
+
+// Whether it is one host's address, neither wildcard nor group.
+static bool is_unicast(const struct config_address *a)
+{
+	if (a->any.sa_family == AF_INET) {
+		uint32_t v4 = ntohl(a->v4.sin_addr.s_addr);
+		return v4 >> 24 != 0 && v4 >> 28 < 0xe;
+	}
+	const struct in6_addr *v6 = &a->v6.sin6_addr;
+	return !IN6_IS_ADDR_UNSPECIFIED(v6) && !IN6_IS_ADDR_MULTICAST(v6) &&
+	       !IN6_IS_ADDR_V4MAPPED(v6);
+}
+
+static bool parse_prefix(const char *text, struct config_prefix *out)
+{
+	char address[64];
+	const char *slash = strchr(text, '/');
+	if (!slash || (size_t)(slash - text) >= sizeof(address))
+		return false;
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	size_t digits = strspn(slash + 1, "0123456789");
+	unsigned long len = strtoul(slash + 1, NULL, 10);
+	if (digits == 0 || digits > 3 || slash[1 + digits] ||
+	    !parse_address(address, 0, &out->address) || !is_unicast(&out->address) ||
+	    len > (out->address.any.sa_family == AF_INET ? 32 : 128))
+		return false;
+	out->prefix_len = (uint8_t)len;
+	return true;
+}
+
+// ---- resolving
+
+struct resolver {
+	struct config *config;
+	const struct yaml_tree *tree;
+	const char *file;
+	struct report *report;
+	const struct config_primary **primaries_by_id;
+};
+
+// Reports at the line of a path, which may hold one %u for an index.
+static void wrong(struct resolver *r, const char *path_format, unsigned index, const char *text,
+		  const char *expected)
+{
+	char path[PATH_OCTETS];
+	snprintf(path, sizeof(path), path_format, index);
+	report_error(r->report, r->file, yaml_tree_line(r->tree, path),
+		     "%s: %s is expected, not \"%.80s\"", path, expected, text);
+}
+
+static void resolve_listen(struct resolver *r)
+{
+	struct config *c = r->config;
+	for (unsigned i = 0; i < c->listen_count; i++) {
+		struct config_listen *l = &c->listen[i];
+		l->port = l->port ? l->port : DEFAULT_PORT;
+		if (!parse_address(l->address_text, l->port, &l->address) ||
+		    !is_unicast(&l->address)) {
+			wrong(r, "listen[%u].address", i, l->address_text,
+			      "an IPv4 or IPv6 address of this host, and not a wildcard,");
+			continue;
+		}
+		for (unsigned j = 0; j < i; j++) {
+			if (config_address_equal(&l->address, &c->listen[j].address))
+				wrong(r, "listen[%u].address", i, l->address_text,
+				      "an address and port that does not stand here already");
+		}
+	}
+}
+
+static void resolve_exception(struct resolver *r, unsigned index, struct config_exception *e)
+{
+	if (strchr(e->interface, '/') || strchr(e->interface, ' '))
+		wrong(r, "ports[%u].exception.interface", index, e->interface,
+		      "an interface's name");
+	e->addresses = calloc(e->address_texts_count + 1, sizeof(*e->addresses));
+	if (!e->addresses) {
+		report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
+		return;
+	}
+	for (unsigned i = 0; i < e->address_texts_count; i++) {
+		char path[PATH_OCTETS];
+		snprintf(path, sizeof(path), "ports[%u].exception.addresses[%u]", index, i);
+		if (!parse_prefix(e->address_texts[i], &e->addresses[i]))
+			wrong(r, path, 0, e->address_texts[i],
+			      "an address with its prefix length, such as 10.53.0.2/24,");
+	}
+	struct config_prefix gateway = { 0 };
+	if (e->gateway_text) {
+		if (!parse_address(e->gateway_text, 0, &gateway.address))
+			wrong(r, "ports[%u].exception.gateway", index, e->gateway_text,
+			      "an IPv4 or IPv6 address");
+		e->gateways[e->gateway_count++] = gateway;
+	}
+	if (e->gateway6_text) {
+		if (!parse_address(e->gateway6_text, 0, &gateway.address) ||
+		    gateway.address.any.sa_family != AF_INET6)
+			wrong(r, "ports[%u].exception.gateway6", index, e->gateway6_text,
+			      "an IPv6 address");
+		e->gateways[e->gateway_count++] = gateway;
+	}
+}
+
+static void resolve_ports(struct resolver *r)
+{
+	struct config *c = r->config;
+	for (unsigned i = 0; i < c->ports_count; i++) {
+		if (c->ports[i].exception)
+			resolve_exception(r, i, c->ports[i].exception);
+	}
+	for (unsigned i = 0; i < c->dpdk.lcores_count; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			if (c->dpdk.lcores[i] == c->dpdk.lcores[j])
+				wrong(r, "dpdk.lcores[%u]", i, "the same again",
+				      "a CPU that does not stand here already");
+		}
+		if (c->dpdk.lcores[i] == c->dpdk.main_lcore)
+			wrong(r, "dpdk.lcores[%u]", i, "the same",
+			      "a CPU other than dpdk.main-lcore");
+	}
+}
+
+static void resolve_keys(struct resolver *r)
+{
+	struct config *c = r->config;
+	for (unsigned i = 0; i < c->keys_count; i++) {
+		const struct config_key *k = &c->keys[i];
+		struct tsig_key key;
+		const char *why;
+		char path[PATH_OCTETS];
+		enum result result = key_from_text(&key, k->name,
+						   k->algorithm ? k->algorithm : DEFAULT_ALGORITHM,
+						   k->secret, &why);
+		if (result == RESULT_OK && key_list_add(&c->key_list, &key)) {
+			wrong(r, "keys[%u].name", i, k->name, "a name that no other key has");
+		} else if (result) {
+			const char *field = strstr(why, "name")	       ? "name"
+					    : strstr(why, "algorithm") ? "algorithm"
+								       : "secret";
+			snprintf(path, sizeof(path), "keys[%u].%s", i, field);
+			report_error(r->report, r->file, yaml_tree_line(r->tree, path), "%s: %s",
+				     path, why);
+		}
+		explicit_bzero(&key, sizeof(key));
+	}
+}
+
+// Reads key files; a relative name is looked for beside the configuration.
+static void resolve_key_files(struct resolver *r)
+{
+	const char *slash = strrchr(r->file, '/');
+	for (unsigned i = 0; i < r->config->key_files_count; i++) {
+		const char *name = r->config->key_files[i];
+		int dir = slash && name[0] != '/' ? (int)(slash - r->file) + 1 : 0;
+		char *path;
+		if (asprintf(&path, "%.*s%s", dir, r->file, name) < 0) {
+			report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
+			return;
+		}
+		if (access(path, R_OK) != 0)
+			wrong(r, "key-files[%u]", i, name, "a readable file");
+		else
+			keyfile_read(path, &r->config->key_list, r->report);
+		free(path);
+	}
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp((*(struct config_primary *const *)a)->id,
+		      (*(struct config_primary *const *)b)->id);
+}
+
+static const struct tsig_key *find_key(const struct config *c, const char *text)
+{
+	struct name name;
+	return name_from_text(text, &name) ? NULL : key_list_find(&c->key_list, name.wire);
+}
+
+static void resolve_primaries(struct resolver *r)
+{
+	struct config *c = r->config;
+	for (unsigned i = 0; i < c->primaries_count; i++) {
+		struct config_primary *p = &c->primaries[i];
+		r->primaries_by_id[i] = p;
+		p->port = p->port ? p->port : DEFAULT_PORT;
+		if (!parse_address(p->address_text, p->port, &p->address) ||
+		    !is_unicast(&p->address))
+			wrong(r, "primaries[%u].address", i, p->address_text,
+			      "an IPv4 or IPv6 address of one host");
+		if (!p->key_name)
+			continue;
+		p->key = find_key(c, p->key_name);
+		if (!p->key)
+			wrong(r, "primaries[%u].key", i, p->key_name,
+			      "the name of a key in keys or key-files");
+	}
+	qsort(r->primaries_by_id, c->primaries_count, sizeof(*r->primaries_by_id), by_id);
+	for (unsigned i = 1; i < c->primaries_count; i++) {
+		const struct config_primary *a = r->primaries_by_id[i - 1];
+		const struct config_primary *b = r->primaries_by_id[i];
+		if (strcmp(a->id, b->id) == 0)
+			wrong(r, "primaries[%u].id", (unsigned)((a > b ? a : b) - c->primaries),
+			      b->id, "an id that no other primary has");
+	}
+}
+
+static void resolve_zone_primary(struct resolver *r, struct config_zone *z, unsigned i)
+{
+	const struct config_primary key = { .id = z->primary_ids[i] }, *wanted = &key;
+	const struct config_primary **found =
+		bsearch(&wanted, r->primaries_by_id, r->config->primaries_count,
+			sizeof(*r->primaries_by_id), by_id);
+	char path[PATH_OCTETS];
+	snprintf(path, sizeof(path), "zones[%u].primaries[%u]", (unsigned)(z - r->config->zones),
+		 i);
+	if (!found) {
+		wrong(r, path, 0, z->primary_ids[i], "the id of a primary in primaries");
+		return;
+	}
+	for (unsigned j = 0; j < i; j++) {
+		if (z->primaries[j] == *found)
+			wrong(r, path, 0, z->primary_ids[i],
+			      "a primary that does not stand here already");
+	}
+	z->primaries[i] = *found;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return name_compare((*(struct config_zone *const *)a)->name.wire,
+			    (*(struct config_zone *const *)b)->name.wire);
+}
+
+static void resolve_zones(struct resolver *r)
+{
+	struct config *c = r->config;
+	unsigned named = 0;
+	for (unsigned i = 0; i < c->zones_count; i++) {
+		struct config_zone *z = &c->zones[i];
+		if (name_from_text(z->name_text, &z->name))
+			wrong(r, "zones[%u].name", i, z->name_text,
+			      "a domain name (labels of at most 63 octets, 255 in all)");
+		else
+			c->zones_by_name[named++] = z;
+		for (unsigned j = 0; j < z->primary_ids_count; j++)
+			resolve_zone_primary(r, z, j);
+	}
+	qsort(c->zones_by_name, named, sizeof(*c->zones_by_name), by_name);
+	for (unsigned i = 1; i < named; i++) {
+		const struct config_zone *a = c->zones_by_name[i - 1], *b = c->zones_by_name[i];
+		if (name_equal(a->name.wire, b->name.wire))
+			wrong(r, "zones[%u].name", (unsigned)((a > b ? a : b) - c->zones),
+			      b->name_text, "a zone that does not stand here already");
+	}
+}
+
+static void set_defaults(struct config *c)
+{
+	if (!c->server.edns_udp_octets)
+		c->server.edns_udp_octets = DEFAULT_EDNS_OCTETS;
+	if (!c->tcp.max_connections)
+		c->tcp.max_connections = 1000;
+	if (!c->tcp.idle_s)
+		c->tcp.idle_s = 10;
+	if (!c->transfer.concurrent)
+		c->transfer.concurrent = 16;
+	if (!c->transfer.connect_s)
+		c->transfer.connect_s = 5;
+	if (!c->transfer.idle_s)
+		c->transfer.idle_s = 30;
+	if (!c->transfer.max_s)
+		c->transfer.max_s = 3600;
+	if (!c->dpdk.memory_mib)
+		c->dpdk.memory_mib = 200;
+}
+
+static void resolve(struct resolver *r)
+{
+	struct config *c = r->config;
+	set_defaults(c);
+	if (!c->control.socket)
+		c->control.socket = strdup(DEFAULT_SOCKET);
+	r->primaries_by_id = calloc(c->primaries_count + 1, sizeof(*r->primaries_by_id));
+	c->zones_by_name = calloc(c->zones_count + 1, sizeof(*c->zones_by_name));
+	if (!c->control.socket || !r->primaries_by_id || !c->zones_by_name) {
+		report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
+	} else {
+		resolve_listen(r);
+		resolve_ports(r);
+		resolve_keys(r);
+		resolve_key_files(r);
+		resolve_primaries(r);
+		resolve_zones(r);
+	}
+	free(r->primaries_by_id);
+}
+
+// ---- reading
+
+// What libcyaml says is reported as it stands; its lines come in order.
+static void log_cyaml(cyaml_log_t level, void *arg, const char *format, va_list args)
+{
+	char text[512];
+	struct resolver *r = arg;
+	(void)level;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	report_error(r->report, r->file, 0, "%s", text);
+}
+
+static cyaml_config_t cyaml_config(struct resolver *r)
+{
+	return (cyaml_config_t){ .log_fn = log_cyaml,
+				 .log_ctx = r,
+				 .mem_fn = cyaml_mem,
+				 .log_level = CYAML_LOG_WARNING,
+				 .flags = CYAML_CFG_NO_ALIAS };
+}
+
+struct config *config_parse(const char *path, const char *text, size_t len, struct report *report)
+{
+	struct config *config = NULL;
+	unsigned errors = report->errors;
+	struct yaml_tree *tree = yaml_tree_parse(path, text, len, report);
+	if (!tree)
+		return NULL;
+	struct resolver r = { .tree = tree, .file = path, .report = report };
+	yaml_tree_check(tree, &config_schema, config_rules, report);
+	if (report->errors == errors) {
+		cyaml_config_t cyaml = cyaml_config(&r);
+		cyaml_err_t e = cyaml_load_data((const uint8_t *)text, len, &cyaml, &config_schema,
+						(cyaml_data_t **)&config, NULL);
+		if (e != CYAML_OK) {
+			report_error(report, path, 0, "%s", cyaml_strerror(e));
+			config = NULL;
+		}
+	}
+	if (config) {
+		r.config = config;
+		resolve(&r);
+	}
+	if (report->errors != errors) {
+		config_free(config);
+		config = NULL;
+	}
+	yaml_tree_free(tree);
+	return config;
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	key_list_free(&c->key_list);
+	for (unsigned i = 0; i < c->keys_count; i++)
+		explicit_bzero(c->keys[i].secret, strlen(c->keys[i].secret));
+	for (unsigned i = 0; i < c->ports_count; i++) {
+		if (c->ports[i].exception)
+			free(c->ports[i].exception->addresses);
+	}
+	free(c->zones_by_name);
+	struct resolver none = { 0 };
+	cyaml_config_t cyaml = cyaml_config(&none);
+	cyaml.log_fn = NULL;
+	cyaml_err_t e = cyaml_free(&cyaml, &config_schema, c, 0);
+	assert(e == CYAML_OK);
+	(void)e;
+}
+
+static void warn_of_readers(int fd, const struct config *c, const char *path, struct report *report)
+{
+	struct stat st;
+	if (c->keys_count && fstat(fd, &st) == 0 && (st.st_mode & S_IROTH))
+		report_warning(report, path, 0,
+			       "anybody may read this file, which holds keys (mode %04o): 0640 "
+			       "or less is expected",
+			       (unsigned)st.st_mode & 07777);
+}
+
+struct config *config_read(const char *path, struct report *report)
+{
+	struct config *config = NULL;
+	struct stat st;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = fopen(path, "re");
+	if (!f || fstat(fileno(f), &st) < 0) {
+		report_error(report, path, 0, "a readable file is expected: %s", strerror(errno));
+		goto cleanup;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_OCTETS_MAX) {
+		report_error(report, path, 0, "a file of at most 64 MiB is expected");
+		goto cleanup;
+	}
+	text = malloc((size_t)st.st_size + 1);
+	if (text)
+		len = fread(text, 1, (size_t)st.st_size, f);
+	if (!text || ferror(f)) {
+		report_error(report, path, 0, "a readable file is expected: %s", strerror(errno));
+		goto cleanup;
+	}
+	config = config_parse(path, text, len, report);
+	if (config)
+		warn_of_readers(fileno(f), config, path, report);
+cleanup:
+	if (text)
+		explicit_bzero(text, len);
+	free(text);
+	if (f)
+		fclose(f);
+	return config;
+}
+
+const struct config_zone *config_zone(const struct config *c, const uint8_t *name)
+{
+	unsigned low = 0, high = c->zones_count;
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		int order = name_compare(c->zones_by_name[middle]->name.wire, name);
+		if (order == 0)
+			return c->zones_by_name[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}

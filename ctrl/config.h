@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The configuration: read by schema, checked, and resolved for use.
+//
+// Purpose: one immutable value that holds all that docs/understudy.yaml.example
+// shows; a reload reads another and compares. Fields that the YAML file fills
+// stand first in each struct, what is computed from them behind `resolved`.
+// Threads: one at a time; read-only once loaded.
+// Ownership: config_free frees all of it.
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "keyfile.h"
+#include "report.h"
+#include "understudy/name.h"
+
+#define CONFIG_LISTEN_MAX    64
+#define CONFIG_PORTS_MAX     16
+#define CONFIG_LCORES_MAX    64
+#define CONFIG_PRIMARIES_MAX 8 // of one zone
+#define CONFIG_FILE_DEFAULT  "/etc/understudy/understudy.yaml"
+
+// An address with its port; for a prefix the port is 0.
+struct config_address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	};
+};
+#define CONFIG_ADDRESS_TEXT 80
+// "192.0.2.1#53", "2001:db8::1#53"; returns buf.
+const char *config_address_text(const struct config_address *a, char buf[CONFIG_ADDRESS_TEXT]);
+bool config_address_equal(const struct config_address *a, const struct config_address *b);
+socklen_t config_address_octets(const struct config_address *a);
+
+struct config_server {
+	char *identity;
+	char *version;
+	uint16_t edns_udp_octets;
+	enum log_level *log_level;
+};
+
+struct config_listen {
+	char *address_text;
+	uint16_t port;
+	// resolved
+	struct config_address address;
+};
+
+struct config_tcp {
+	uint32_t max_connections;
+	uint16_t idle_s;
+};
+
+struct config_memory {
+	bool *hugepages;
+	uint32_t max_mib;
+};
+
+struct config_transfer {
+	uint16_t concurrent;
+	uint16_t connect_s;
+	uint16_t idle_s;
+	uint32_t max_s;
+	uint64_t max_records;
+};
+
+struct config_dpdk {
+	unsigned *lcores;
+	unsigned lcores_count;
+	unsigned main_lcore;
+	bool *hugepages;
+	uint32_t memory_mib;
+	char **eal;
+	unsigned eal_count;
+	char *xdp_program;
+};
+
+struct config_prefix {
+	struct config_address address;
+	uint8_t prefix_len;
+};
+
+struct config_exception {
+	char *interface;
+	char **address_texts;
+	unsigned address_texts_count;
+	char *gateway_text;
+	char *gateway6_text;
+	uint32_t frames_per_s;
+	// resolved
+	struct config_prefix *addresses; // address_texts_count of them
+	struct config_prefix gateways[2];
+	unsigned gateway_count;
+};
+
+struct config_port {
+	char *device;
+	uint16_t mtu;
+	uint32_t mbufs;
+	struct config_exception *exception;
+};
+
+struct config_key {
+	char *name;
+	char *algorithm;
+	char *secret;
+};
+
+struct config_primary {
+	char *id;
+	char *address_text;
+	uint16_t port;
+	char *key_name;
+	// resolved
+	struct config_address address;
+	const struct tsig_key *key; // NULL: unsigned; in config.key_list
+};
+
+struct config_zone {
+	char *name_text;
+	char **primary_ids;
+	unsigned primary_ids_count;
+	// resolved
+	struct name name;
+	const struct config_primary *primaries[CONFIG_PRIMARIES_MAX];
+};
+
+struct config {
+	struct config_server server;
+	struct config_listen *listen;
+	unsigned listen_count;
+	struct config_tcp tcp;
+	struct {
+		char *socket;
+	} control;
+	struct config_memory memory;
+	struct config_transfer transfer;
+	struct config_dpdk dpdk;
+	struct config_port *ports;
+	unsigned ports_count;
+	struct config_key *keys;
+	unsigned keys_count;
+	char **key_files;
+	unsigned key_files_count;
+	struct config_primary *primaries;
+	unsigned primaries_count;
+	struct config_zone *zones;
+	unsigned zones_count;
+	// resolved
+	struct key_list key_list;
+	struct config_zone **zones_by_name; // zones_count of them, in canonical order
+};
+
+// Reads the file and what it names. NULL if anything is wrong; every mistake is
+// reported with its line and with what was expected.
+struct config *config_read(const char *path, struct report *report);
+
+// The same of text in memory; `path` is for messages and relative key files.
+struct config *config_parse(const char *path, const char *text, size_t len, struct report *report);
+void config_free(struct config *c);
+
+// The zone of this name, or NULL.
+const struct config_zone *config_zone(const struct config *c, const uint8_t *name);

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The configuration's schema for libcyaml, and what each value is expected to be.
+#include "config_schema.h"
+
+#define OPTIONAL CYAML_FLAG_OPTIONAL
+#define LIST	 (CYAML_FLAG_POINTER)
+#define ANY	 CYAML_UNLIMITED
+
+static const cyaml_strval_t log_levels[] = {
+	{ "error", LOG_LEVEL_ERROR },
+	{ "warning", LOG_LEVEL_WARNING },
+	{ "info", LOG_LEVEL_INFO },
+	{ "debug", LOG_LEVEL_DEBUG },
+};
+
+static const cyaml_schema_value_t text_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 4095),
+};
+
+static const cyaml_schema_value_t number_entry = {
+	CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, unsigned),
+};
+
+static const cyaml_schema_field_t server_fields[] = {
+	CYAML_FIELD_STRING_PTR("identity", OPTIONAL, struct config_server, identity, 1, 255),
+	CYAML_FIELD_STRING_PTR("version", OPTIONAL, struct config_server, version, 1, 255),
+	CYAML_FIELD_UINT("edns-udp-size", OPTIONAL, struct config_server, edns_udp_octets),
+	CYAML_FIELD_ENUM_PTR("log-level", OPTIONAL | CYAML_FLAG_STRICT, struct config_server,
+			     log_level, log_levels, 4),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t listen_fields[] = {
+	CYAML_FIELD_STRING_PTR("address", 0, struct config_listen, address_text, 1, 63),
+	CYAML_FIELD_UINT("port", OPTIONAL, struct config_listen, port), CYAML_FIELD_END
+};
+static const cyaml_schema_value_t listen_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_listen, listen_fields),
+};
+
+static const cyaml_schema_field_t tcp_fields[] = {
+	CYAML_FIELD_UINT("max-connections", OPTIONAL, struct config_tcp, max_connections),
+	CYAML_FIELD_UINT("idle-timeout", OPTIONAL, struct config_tcp, idle_s), CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t control_fields[] = {
+	CYAML_FIELD_STRING_PTR("socket", OPTIONAL, struct config, control.socket, 1, 107),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t memory_fields[] = {
+	CYAML_FIELD_BOOL_PTR("hugepages", OPTIONAL, struct config_memory, hugepages),
+	CYAML_FIELD_UINT("max", OPTIONAL, struct config_memory, max_mib), CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t transfer_fields[] = {
+	CYAML_FIELD_UINT("concurrent", OPTIONAL, struct config_transfer, concurrent),
+	CYAML_FIELD_UINT("connect-timeout", OPTIONAL, struct config_transfer, connect_s),
+	CYAML_FIELD_UINT("idle-timeout", OPTIONAL, struct config_transfer, idle_s),
+	CYAML_FIELD_UINT("max-time", OPTIONAL, struct config_transfer, max_s),
+	CYAML_FIELD_UINT("max-records", OPTIONAL, struct config_transfer, max_records),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t dpdk_fields[] = {
+	CYAML_FIELD_SEQUENCE("lcores", LIST | OPTIONAL, struct config_dpdk, lcores, &number_entry,
+			     0, CONFIG_LCORES_MAX),
+	CYAML_FIELD_UINT("main-lcore", OPTIONAL, struct config_dpdk, main_lcore),
+	CYAML_FIELD_BOOL_PTR("hugepages", OPTIONAL, struct config_dpdk, hugepages),
+	CYAML_FIELD_UINT("memory", OPTIONAL, struct config_dpdk, memory_mib),
+	CYAML_FIELD_SEQUENCE("eal", LIST | OPTIONAL, struct config_dpdk, eal, &text_entry, 0, 64),
+	CYAML_FIELD_STRING_PTR("xdp-program", OPTIONAL, struct config_dpdk, xdp_program, 1, 4095),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t exception_fields[] = {
+	CYAML_FIELD_STRING_PTR("interface", 0, struct config_exception, interface, 1, 15),
+	CYAML_FIELD_SEQUENCE_COUNT("addresses", LIST | OPTIONAL, struct config_exception,
+				   address_texts, address_texts_count, &text_entry, 0, 16),
+	CYAML_FIELD_STRING_PTR("gateway", OPTIONAL, struct config_exception, gateway_text, 1, 63),
+	CYAML_FIELD_STRING_PTR("gateway6", OPTIONAL, struct config_exception, gateway6_text, 1, 63),
+	CYAML_FIELD_UINT("rate", OPTIONAL, struct config_exception, frames_per_s),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t port_fields[] = {
+	CYAML_FIELD_STRING_PTR("device", 0, struct config_port, device, 1, 1023),
+	CYAML_FIELD_UINT("mtu", OPTIONAL, struct config_port, mtu),
+	CYAML_FIELD_UINT("mbufs", OPTIONAL, struct config_port, mbufs),
+	CYAML_FIELD_MAPPING_PTR("exception", OPTIONAL, struct config_port, exception,
+				exception_fields),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_value_t port_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_port, port_fields),
+};
+
+static const cyaml_schema_field_t key_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", 0, struct config_key, name, 1, 1024),
+	CYAML_FIELD_STRING_PTR("algorithm", OPTIONAL, struct config_key, algorithm, 1, 63),
+	CYAML_FIELD_STRING_PTR("secret", 0, struct config_key, secret, 1, 4095), CYAML_FIELD_END
+};
+static const cyaml_schema_value_t key_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_key, key_fields),
+};
+
+static const cyaml_schema_field_t primary_fields[] = {
+	CYAML_FIELD_STRING_PTR("id", 0, struct config_primary, id, 1, 255),
+	CYAML_FIELD_STRING_PTR("address", 0, struct config_primary, address_text, 1, 63),
+	CYAML_FIELD_UINT("port", OPTIONAL, struct config_primary, port),
+	CYAML_FIELD_STRING_PTR("key", OPTIONAL, struct config_primary, key_name, 1, 1024),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_value_t primary_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_primary, primary_fields),
+};
+
+static const cyaml_schema_value_t id_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 255),
+};
+static const cyaml_schema_field_t zone_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", 0, struct config_zone, name_text, 1, 1024),
+	CYAML_FIELD_SEQUENCE_COUNT("primaries", LIST, struct config_zone, primary_ids,
+				   primary_ids_count, &id_entry, 1, CONFIG_PRIMARIES_MAX),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_value_t zone_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_zone, zone_fields),
+};
+
+// A mapping whose fields' offsets count from struct config itself.
+#define FIELD_MAPPING_FLAT(_key, _fields)                                           \
+	{                                                                           \
+		.key = _key, .data_offset = 0,                                      \
+		.value = { CYAML_VALUE_MAPPING(OPTIONAL, struct config, _fields) }, \
+	}
+
+static const cyaml_schema_field_t top_fields[] = {
+	CYAML_FIELD_MAPPING("server", OPTIONAL, struct config, server, server_fields),
+	CYAML_FIELD_SEQUENCE("listen", LIST, struct config, listen, &listen_entry, 1,
+			     CONFIG_LISTEN_MAX),
+	CYAML_FIELD_MAPPING("tcp", OPTIONAL, struct config, tcp, tcp_fields),
+	FIELD_MAPPING_FLAT("control", control_fields),
+	CYAML_FIELD_MAPPING("memory", OPTIONAL, struct config, memory, memory_fields),
+	CYAML_FIELD_MAPPING("transfer", OPTIONAL, struct config, transfer, transfer_fields),
+	CYAML_FIELD_MAPPING("dpdk", OPTIONAL, struct config, dpdk, dpdk_fields),
+	CYAML_FIELD_SEQUENCE("ports", LIST | OPTIONAL, struct config, ports, &port_entry, 0,
+			     CONFIG_PORTS_MAX),
+	CYAML_FIELD_SEQUENCE("keys", LIST | OPTIONAL, struct config, keys, &key_entry, 0, ANY),
+	CYAML_FIELD_SEQUENCE("key-files", LIST | OPTIONAL, struct config, key_files, &text_entry, 0,
+			     1000),
+	CYAML_FIELD_SEQUENCE("primaries", LIST | OPTIONAL, struct config, primaries, &primary_entry,
+			     0, ANY),
+	CYAML_FIELD_SEQUENCE("zones", LIST | OPTIONAL, struct config, zones, &zone_entry, 0, ANY),
+	CYAML_FIELD_END
+};
+
+const cyaml_schema_value_t config_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, top_fields),
+};
+
+#define ADDRESS_EXPECTED "an IPv4 or IPv6 address"
+
+const struct yaml_rule config_rules[] = {
+	{ .path = "server.edns-udp-size", .least = 512, .most = 65535 },
+	{ .path = "listen[].address", .expected = ADDRESS_EXPECTED },
+	{ .path = "listen[].port", .least = 1, .most = 65535 },
+	{ .path = "tcp.max-connections", .least = 1, .most = 100000 },
+	{ .path = "tcp.idle-timeout", .least = 1, .most = 3600 },
+	{ .path = "control.socket", .expected = "a path" },
+	{ .path = "memory.max", .least = 0, .most = 32768 },
+	{ .path = "transfer.concurrent", .least = 1, .most = 1000 },
+	{ .path = "transfer.connect-timeout", .least = 1, .most = 300 },
+	{ .path = "transfer.idle-timeout", .least = 1, .most = 3600 },
+	{ .path = "transfer.max-time", .least = 1, .most = 86400 },
+	{ .path = "transfer.max-records", .least = 0, .most = UINT32_MAX },
+	{ .path = "dpdk.lcores[]", .least = 0, .most = 1023 },
+	{ .path = "dpdk.main-lcore", .least = 0, .most = 1023 },
+	{ .path = "dpdk.memory", .least = 16, .most = 1048576 },
+	{ .path = "dpdk.eal[]", .expected = "an argument of DPDK's EAL" },
+	{ .path = "dpdk.xdp-program", .expected = "a path" },
+	{ .path = "ports[].device", .expected = "a PCI address or a device's arguments" },
+	{ .path = "ports[].mtu", .least = 576, .most = 9600 },
+	{ .path = "ports[].mbufs", .least = 512, .most = 4194304 },
+	{ .path = "ports[].exception.interface", .expected = "an interface's name" },
+	{ .path = "ports[].exception.addresses[]",
+	  .expected = "an address with its prefix length, such as 10.53.0.2/24," },
+	{ .path = "ports[].exception.gateway", .expected = ADDRESS_EXPECTED },
+	{ .path = "ports[].exception.gateway6", .expected = "an IPv6 address" },
+	{ .path = "ports[].exception.rate", .least = 1, .most = 100000000 },
+	{ .path = "keys[].name", .expected = "a domain name" },
+	{ .path = "keys[].algorithm", .expected = "an algorithm such as hmac-sha256" },
+	{ .path = "keys[].secret", .expected = "a secret in base64" },
+	{ .path = "key-files[]", .expected = "a path" },
+	{ .path = "primaries[].id", .expected = "a word that zones call this primary by" },
+	{ .path = "primaries[].address", .expected = ADDRESS_EXPECTED },
+	{ .path = "primaries[].port", .least = 1, .most = 65535 },
+	{ .path = "primaries[].key", .expected = "the name of a key" },
+	{ .path = "zones[].name", .expected = "a domain name" },
+	{ .path = "zones[].primaries[]", .expected = "the id of a primary" },
+	{ 0 },
+};
