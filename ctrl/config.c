@@ -19,11 +19,11 @@
 #include "config_schema.h"
 
 #define FILE_OCTETS_MAX (64u << 20)
-#define PATH_OCTETS	128
+#define PATH_OCTETS     128
 
-#define DEFAULT_SOCKET	    "/run/understudy/understudy.sock"
+#define DEFAULT_SOCKET      "/run/understudy/understudy.sock"
 #define DEFAULT_ALGORITHM   "hmac-sha256"
-#define DEFAULT_PORT	    53
+#define DEFAULT_PORT        53
 #define DEFAULT_EDNS_OCTETS 1232
 
 // ---- addresses
@@ -207,7 +207,7 @@ static void resolve_keys(struct resolver *r)
 		if (result == RESULT_OK && key_list_add(&c->key_list, &key)) {
 			wrong(r, "keys[%u].name", i, k->name, "a name that no other key has");
 		} else if (result) {
-			const char *field = strstr(why, "name")	       ? "name"
+			const char *field = strstr(why, "name")        ? "name"
 					    : strstr(why, "algorithm") ? "algorithm"
 								       : "secret";
 			snprintf(path, sizeof(path), "keys[%u].%s", i, field);

@@ -67,7 +67,8 @@ struct config_transfer {
 	uint16_t connect_s;
 	uint16_t idle_s;
 	uint32_t max_s;
-	uint64_t max_records;
+	uint32_t max_mib;     // 0 = no limit
+	uint64_t max_records; // 0 = no limit
 };
 
 struct config_dpdk {

@@ -3,8 +3,8 @@
 #include "config_schema.h"
 
 #define OPTIONAL CYAML_FLAG_OPTIONAL
-#define LIST	 (CYAML_FLAG_POINTER)
-#define ANY	 CYAML_UNLIMITED
+#define LIST     (CYAML_FLAG_POINTER)
+#define ANY      CYAML_UNLIMITED
 
 static const cyaml_strval_t log_levels[] = {
 	{ "error", LOG_LEVEL_ERROR },
@@ -58,6 +58,7 @@ static const cyaml_schema_field_t transfer_fields[] = {
 	CYAML_FIELD_UINT("connect-timeout", OPTIONAL, struct config_transfer, connect_s),
 	CYAML_FIELD_UINT("idle-timeout", OPTIONAL, struct config_transfer, idle_s),
 	CYAML_FIELD_UINT("max-time", OPTIONAL, struct config_transfer, max_s),
+	CYAML_FIELD_UINT("max-size", OPTIONAL, struct config_transfer, max_mib),
 	CYAML_FIELD_UINT("max-records", OPTIONAL, struct config_transfer, max_records),
 	CYAML_FIELD_END
 };
@@ -173,6 +174,7 @@ const struct yaml_rule config_rules[] = {
 	{ .path = "transfer.connect-timeout", .least = 1, .most = 300 },
 	{ .path = "transfer.idle-timeout", .least = 1, .most = 3600 },
 	{ .path = "transfer.max-time", .least = 1, .most = 86400 },
+	{ .path = "transfer.max-size", .least = 0, .most = 1048576 },
 	{ .path = "transfer.max-records", .least = 0, .most = UINT32_MAX },
 	{ .path = "dpdk.lcores[]", .least = 0, .most = 1023 },
 	{ .path = "dpdk.main-lcore", .least = 0, .most = 1023 },

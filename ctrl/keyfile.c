@@ -82,21 +82,14 @@ enum result key_from_text(struct tsig_key *key, const char *name, const char *al
 
 // ---- tokens
 
-enum token {
-	TOKEN_END,
-	TOKEN_WORD,
-	TOKEN_OPEN,
-	TOKEN_CLOSE,
-	TOKEN_SEMICOLON,
-	TOKEN_BAD
-};
+enum token { TOKEN_END, TOKEN_WORD, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_SEMICOLON, TOKEN_BAD };
 
 struct lexer {
 	const char *path;
 	const char *at;
 	const char *end;
 	unsigned depth;
-	unsigned line;	     // of `at`
+	unsigned line;       // of `at`
 	unsigned token_line; // where the last token started
 	enum token token;
 	char word[KEYFILE_WORD_OCTETS];

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One exchange with a primary over libuv: the sockets and timers around an xfr.
+//
+//   start -> UDP (SOA only; asked UDP_TRIES times) -> TCP -> over
+//
+// Each stage has an engine of its own, and so an id of its own. Over UDP
+// nothing is final but a believable answer: whatever else happens there, TCP
+// is asked as well.
+#include "transfer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop.h"
+
+#define UDP_TRIES    3
+#define UDP_TRY_MS   1500 // the first; each next one waits so much longer
+#define UDP_TOTAL_MS 9000
+#define SOA_TCP_MS   15000
+#define READ_OCTETS  65536
+
+enum stage { STAGE_START, STAGE_UDP, STAGE_CONNECT, STAGE_STREAM, STAGE_OVER };
+
+struct transfer {
+	enum stage stage;
+	struct xfr *engine;
+	struct name apex;
+	struct transfer_options options;
+	struct config_transfer limits;
+	uint64_t began_ms;
+	uint64_t next_ms; // UDP: next try; CONNECT: when patience ends
+	unsigned tries;
+	unsigned handles; // open or closing; the last one to close frees
+	bool closed;      // by the owner
+	bool tcp_open;
+	bool udp_open;
+	uv_timer_t timer;
+	uv_udp_t udp;
+	uv_tcp_t tcp;
+	uv_connect_t connect;
+	uv_write_t write;
+};
+
+// Lent to libuv for one read callback at a time, which empties it.
+static char read_buffer[READ_OCTETS];
+
+static void lend_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+	(void)handle;
+	(void)suggested;
+	*out = uv_buf_init(read_buffer, sizeof(read_buffer));
+}
+
+// ---- ends
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct transfer *t = handle->data;
+	if (--t->handles || !t->closed)
+		return;
+	xfr_free(t->engine);
+	free(t);
+}
+
+static void close_sockets(struct transfer *t)
+{
+	if (t->udp_open)
+		uv_close((uv_handle_t *)&t->udp, on_closed);
+	if (t->tcp_open)
+		uv_close((uv_handle_t *)&t->tcp, on_closed);
+	t->udp_open = t->tcp_open = false;
+}
+
+static void finish(struct transfer *t)
+{
+	if (t->stage == STAGE_OVER)
+		return;
+	t->stage = STAGE_OVER;
+	close_sockets(t);
+	uv_timer_stop(&t->timer);
+	t->options.done(t->options.arg, t);
+}
+
+void transfer_close(struct transfer *t)
+{
+	assert(!t->closed);
+	t->closed = true;
+	t->stage = STAGE_OVER;
+	close_sockets(t);
+	uv_close((uv_handle_t *)&t->timer, on_closed);
+}
+
+enum xfr_reason transfer_reason(const struct transfer *t)
+{
+	return t->engine ? xfr_reason(t->engine) : XFR_REASON_NO_MEMORY;
+}
+
+struct xfr *transfer_engine(const struct transfer *t)
+{
+	return t->engine;
+}
+
+uint64_t transfer_elapsed_ms(const struct transfer *t)
+{
+	return loop_time().monotonic_ms - t->began_ms;
+}
+
+// ---- stages
+
+static void start_tcp(struct transfer *t);
+
+// Whether an answer over TCP may be better than what UDP brought.
+static bool tcp_may_help(enum xfr_reason reason)
+{
+	return reason != XFR_REASON_REFUSED && reason != XFR_REASON_NOTAUTH &&
+	       reason != XFR_REASON_RCODE && reason != XFR_REASON_NO_MEMORY;
+}
+
+static void arm(struct transfer *t)
+{
+	uint64_t now_ms = loop_time().monotonic_ms, at_ms = xfr_deadline_ms(t->engine);
+	if ((t->stage == STAGE_UDP || t->stage == STAGE_CONNECT) && t->next_ms < at_ms)
+		at_ms = t->next_ms;
+	if (at_ms == UINT64_MAX)
+		uv_timer_stop(&t->timer);
+	else
+		uv_timer_start(&t->timer, t->timer.timer_cb, at_ms > now_ms ? at_ms - now_ms : 0,
+			       0);
+}
+
+static void advance(struct transfer *t, enum xfr_status status)
+{
+	if (t->stage == STAGE_OVER)
+		return;
+	if (status == XFR_MORE)
+		arm(t);
+	else if (status == XFR_FAILED && t->stage == STAGE_UDP &&
+		 tcp_may_help(xfr_reason(t->engine)))
+		start_tcp(t);
+	else
+		finish(t);
+}
+
+// A fresh engine for the stage; false (and finished) if memory ran out.
+static bool new_engine(struct transfer *t, bool udp)
+{
+	bool soa = t->options.kind == XFR_SOA;
+	struct xfr_options o = {
+		.kind = t->options.kind,
+		.apex = t->apex.wire,
+		.id = (uint16_t)loop_random(),
+		.udp = udp,
+		.key = t->options.key,
+		.db = t->options.db,
+		.max_records = t->limits.max_records,
+		.max_octets = (uint64_t)t->limits.max_mib << 20,
+		.max_duration_ms = udp   ? UDP_TOTAL_MS
+				   : soa ? SOA_TCP_MS
+					 : t->limits.max_s * 1000,
+		.max_idle_ms = udp ? 0 : t->limits.idle_s * 1000u,
+	};
+	xfr_free(t->engine);
+	t->engine = NULL;
+	if (xfr_new(&o, loop_time(), &t->engine) == RESULT_OK)
+		return true;
+	t->engine = NULL;
+	finish(t);
+	return false;
+}
+
+// ---- UDP
+
+static void on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from,
+			unsigned flags)
+{
+	struct transfer *t = udp->data;
+	if (t->stage != STAGE_UDP || (n == 0 && !from))
+		return;
+	if (n < 0) // an ICMP error, say
+		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+	else if (!(flags & UV_UDP_PARTIAL))
+		advance(t, xfr_datagram(t->engine, (const uint8_t *)buf->base, (size_t)n,
+					loop_time()));
+}
+
+static void send_datagram(struct transfer *t)
+{
+	size_t len;
+	const uint8_t *query = xfr_query(t->engine, &len);
+	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)query, (unsigned)len);
+	t->tries++;
+	t->next_ms = t->tries < UDP_TRIES
+			     ? loop_time().monotonic_ms + (uint64_t)UDP_TRY_MS * t->tries
+			     : UINT64_MAX;
+	int e = uv_udp_try_send(&t->udp, &buf, 1, NULL);
+	if (e < 0 && e != UV_EAGAIN)
+		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+	else
+		arm(t);
+}
+
+static void start_udp(struct transfer *t)
+{
+	if (!new_engine(t, true))
+		return;
+	t->stage = STAGE_UDP;
+	if (uv_udp_init(t->options.loop, &t->udp)) {
+		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+		return;
+	}
+	t->udp.data = t;
+	t->udp_open = true;
+	t->handles++;
+	if (uv_udp_connect(&t->udp, &t->options.primary.any) ||
+	    uv_udp_recv_start(&t->udp, lend_buffer, on_datagram)) {
+		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+		return;
+	}
+	send_datagram(t);
+}
+
+// ---- TCP
+
+static void on_stream(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct transfer *t = stream->data;
+	if (t->stage != STAGE_STREAM || n == 0)
+		return;
+	if (n == UV_EOF)
+		advance(t, xfr_eof(t->engine));
+	else if (n < 0)
+		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+	else
+		advance(t, xfr_feed(t->engine, (const uint8_t *)buf->base, (size_t)n, loop_time()));
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+	struct transfer *t = req->handle->data;
+	if (status < 0 && t->stage == STAGE_STREAM)
+		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+}
+
+static void on_connected(uv_connect_t *req, int status)
+{
+	struct transfer *t = req->handle->data;
+	if (t->stage != STAGE_CONNECT)
+		return;
+	if (status < 0) {
+		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
+		return;
+	}
+	size_t len;
+	const uint8_t *query = xfr_query(t->engine, &len);
+	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)query, (unsigned)len);
+	t->stage = STAGE_STREAM;
+	if (uv_write(&t->write, req->handle, &buf, 1, on_written) ||
+	    uv_read_start(req->handle, lend_buffer, on_stream))
+		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+	else
+		arm(t);
+}
+
+static void start_tcp(struct transfer *t)
+{
+	close_sockets(t);
+	if (!new_engine(t, false))
+		return;
+	t->stage = STAGE_CONNECT;
+	t->next_ms = loop_time().monotonic_ms + t->limits.connect_s * 1000u;
+	if (uv_tcp_init(t->options.loop, &t->tcp)) {
+		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
+		return;
+	}
+	t->tcp.data = t;
+	t->tcp_open = true;
+	t->handles++;
+	if (uv_tcp_connect(&t->connect, &t->tcp, &t->options.primary.any, on_connected))
+		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
+	else
+		arm(t);
+}
+
+// ---- time
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct transfer *t = timer->data;
+	struct xfr_time now = loop_time();
+	bool due = now.monotonic_ms >= t->next_ms;
+	if (t->stage == STAGE_START && t->options.kind == XFR_SOA)
+		start_udp(t);
+	else if (t->stage == STAGE_START)
+		start_tcp(t);
+	else if (t->stage == STAGE_CONNECT && due)
+		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
+	else if (t->stage == STAGE_UDP && due)
+		send_datagram(t);
+	else if (t->stage != STAGE_OVER)
+		advance(t, xfr_tick(t->engine, now));
+}
+
+enum result transfer_start(const struct transfer_options *options, struct transfer **out)
+{
+	struct transfer *t = calloc(1, sizeof(*t));
+	if (!t)
+		return RESULT_NO_MEMORY;
+	t->options = *options;
+	t->limits = *options->limits;
+	name_copy(&t->apex, options->apex);
+	t->options.apex = t->apex.wire;
+	t->options.limits = &t->limits;
+	t->began_ms = loop_time().monotonic_ms;
+	t->handles = 1;
+	uv_timer_init(options->loop, &t->timer);
+	t->timer.data = t;
+	uv_timer_start(&t->timer, on_timer, 0, 0);
+	*out = t;
+	return RESULT_OK;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One exchange with a primary over libuv: the sockets and timers around an xfr.
+//
+// Purpose: a SOA query goes over UDP, is repeated, and then goes over TCP; an
+// AXFR goes over TCP. The engine (understudy/xfr.h) judges all that comes.
+// Threads: the loop's. Ownership: transfer_start gives, transfer_close takes.
+#pragma once
+
+#include <uv.h>
+
+#include "config.h"
+#include "understudy/xfr.h"
+
+struct transfer;
+
+struct transfer_options {
+	uv_loop_t *loop;
+	struct config_address primary;
+	enum xfr_kind kind;
+	const uint8_t *apex;        // copied
+	const struct tsig_key *key; // NULL = unsigned; must live until `done`
+	struct zonedb *db;
+	const struct config_transfer *limits; // copied
+	// Called once, never from inside transfer_start; then only transfer_close
+	// is left to be called (in it, too).
+	void (*done)(void *arg, struct transfer *t);
+	void *arg;
+};
+
+// RESULT_OK or RESULT_NO_MEMORY. Nothing happens before the loop's next round.
+enum result transfer_start(const struct transfer_options *options, struct transfer **out);
+
+// Ends it at any time; `done` is not called any more.
+void transfer_close(struct transfer *t);
+
+// What came of it, once done: XFR_REASON_NONE is success.
+enum xfr_reason transfer_reason(const struct transfer *t);
+// The engine, for its figures, SOA and version; NULL if memory ran out.
+struct xfr *transfer_engine(const struct transfer *t);
+// Milliseconds since the exchange began.
+uint64_t transfer_elapsed_ms(const struct transfer *t);
