@@ -28,6 +28,7 @@ struct transfer {
 	struct name apex;
 	struct transfer_options options;
 	struct config_transfer limits;
+	struct tsig_key key;
 	uint64_t began_ms;
 	uint64_t next_ms; // UDP: next try; CONNECT: when patience ends
 	unsigned tries;
@@ -59,7 +60,7 @@ static void on_closed(uv_handle_t *handle)
 	struct transfer *t = handle->data;
 	if (--t->handles || !t->closed)
 		return;
-	xfr_free(t->engine);
+	explicit_bzero(&t->key, sizeof(t->key));
 	free(t);
 }
 
@@ -89,6 +90,10 @@ void transfer_close(struct transfer *t)
 	t->stage = STAGE_OVER;
 	close_sockets(t);
 	uv_close((uv_handle_t *)&t->timer, on_closed);
+	// At once, so that the zone's next transaction can begin; what libuv has
+	// not written of the query by now it will not look at any more.
+	xfr_free(t->engine);
+	t->engine = NULL;
 }
 
 enum xfr_reason transfer_reason(const struct transfer *t)
@@ -310,6 +315,10 @@ enum result transfer_start(const struct transfer_options *options, struct transf
 	t->limits = *options->limits;
 	name_copy(&t->apex, options->apex);
 	t->options.apex = t->apex.wire;
+	if (options->key) {
+		t->key = *options->key;
+		t->options.key = &t->key;
+	}
 	t->options.limits = &t->limits;
 	t->began_ms = loop_time().monotonic_ms;
 	t->handles = 1;

@@ -18,7 +18,7 @@ struct transfer_options {
 	struct config_address primary;
 	enum xfr_kind kind;
 	const uint8_t *apex;        // copied
-	const struct tsig_key *key; // NULL = unsigned; must live until `done`
+	const struct tsig_key *key; // NULL = unsigned; copied
 	struct zonedb *db;
 	const struct config_transfer *limits; // copied
 	// Called once, never from inside transfer_start; then only transfer_close

@@ -1,0 +1,695 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// All secondary zones at work: state machines, timers, transfers, publishing.
+//
+// The state machines decide, this does: each action is done in step(), each
+// end of an exchange comes back as an event. Exchanges of a kind beyond its
+// limit wait in a line, first come, first served.
+#include "zones.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "loop.h"
+#include "transfer.h"
+
+#define SOA_CONCURRENT   64
+#define RETRY_MS         1000
+#define COMPACT_EVERY_MS 30000
+
+struct line;
+
+struct secondary {
+	struct zones *zones;
+	struct name name;
+	const struct config_zone *config; // of the configuration applied last
+	struct zone_fsm fsm;
+	uv_timer_t timer;
+	struct transfer *transfer; // under way, or NULL
+	struct line *line;         // holds a place or waits in it; NULL: neither
+	bool waiting;
+	bool changed;  // by a reload: other primaries
+	bool unmarked; // its state in `fsm` could not be published yet
+	struct secondary *next_waiting, *previous_waiting;
+	struct zone_action wanted;  // the exchange that is under way or waits
+	struct zone_version *fresh; // brought by the exchange that just ended
+	uint64_t success_unix_s;
+	struct zone_transfer_status last;
+	struct zone_primary_status primaries[CONFIG_PRIMARIES_MAX];
+	struct notify_primary notify[CONFIG_PRIMARIES_MAX];
+};
+
+// Exchanges of one kind: places in use, and who waits for one.
+struct line {
+	unsigned limit, used, waiting;
+	struct secondary *first, *last;
+};
+
+struct zones {
+	uv_loop_t *loop;
+	struct zonedb *db;
+	const struct config *config;
+	struct secondary **list; // in canonical order of the names
+	size_t count;
+	struct line soa, axfr;
+	uv_timer_t retry_timer; // goes on with the lines after memory ran out
+	uv_timer_t compact_timer;
+	uint64_t compacted_at; // transfers_ok when it was last looked at
+	struct notify_lookup lookup;
+	struct zones_stats stats;
+	struct log_limit log;
+};
+
+static void step(struct secondary *z, const struct zone_event *event);
+
+static struct secondary *find(const struct zones *zones, const uint8_t *apex)
+{
+	size_t low = 0, high = zones->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = name_compare(zones->list[middle]->name.wire, apex);
+		if (order == 0)
+			return zones->list[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+// ---- lines
+
+static void line_unlink(struct line *line, struct secondary *z)
+{
+	*(z->previous_waiting ? &z->previous_waiting->next_waiting : &line->first) =
+		z->next_waiting;
+	*(z->next_waiting ? &z->next_waiting->previous_waiting : &line->last) = z->previous_waiting;
+	z->next_waiting = z->previous_waiting = NULL;
+	z->waiting = false;
+	line->waiting--;
+}
+
+static void line_append(struct line *line, struct secondary *z)
+{
+	z->line = line;
+	z->waiting = true;
+	z->previous_waiting = line->last;
+	*(line->last ? &line->last->next_waiting : &line->first) = z;
+	line->last = z;
+	line->waiting++;
+}
+
+static void on_done(void *arg, struct transfer *t);
+
+static enum result begin_exchange(struct secondary *z)
+{
+	const struct config_primary *p = z->config->primaries[z->wanted.primary];
+	struct transfer_options o = {
+		.loop = z->zones->loop,
+		.primary = p->address,
+		.kind = z->wanted.kind == ZONE_ACTION_AXFR ? XFR_AXFR : XFR_SOA,
+		.apex = z->name.wire,
+		.key = p->key,
+		.db = z->zones->db,
+		.limits = &z->zones->config->transfer,
+		.done = on_done,
+		.arg = z,
+	};
+	return transfer_start(&o, &z->transfer);
+}
+
+// Lets those who wait begin, as far as there are places.
+static void line_advance(struct zones *zones, struct line *line)
+{
+	while (line->first && line->used < line->limit) {
+		struct secondary *z = line->first;
+		if (begin_exchange(z) != RESULT_OK) {
+			z->transfer = NULL;
+			uv_timer_start(&zones->retry_timer, zones->retry_timer.timer_cb, RETRY_MS,
+				       0);
+			return;
+		}
+		line_unlink(line, z);
+		line->used++;
+	}
+}
+
+// Gives up the place in the line, or the exchange that is under way.
+static void leave_line(struct secondary *z)
+{
+	struct line *line = z->line;
+	if (!line)
+		return;
+	if (z->waiting)
+		line_unlink(line, z);
+	else
+		line->used--;
+	if (z->transfer)
+		transfer_close(z->transfer);
+	z->transfer = NULL;
+	z->line = NULL;
+	line_advance(z->zones, line);
+}
+
+// ---- what is told of an exchange
+
+static const char *name_text(const struct secondary *z, char buf[NAME_TEXT_SIZE])
+{
+	return name_to_text(z->name.wire, buf);
+}
+
+static void log_exchange(struct secondary *z, const struct zone_primary_status *s,
+			 const struct transfer *t)
+{
+	char name[NAME_TEXT_SIZE], address[CONFIG_ADDRESS_TEXT];
+	const struct config_primary *p = s->primary;
+	config_address_text(&p->address, address);
+	name_text(z, name);
+	if (s->reason) {
+		log_limited(&z->zones->log, LOG_LEVEL_WARNING, "zone %s: %s from %s (%s): %s", name,
+			    s->kind == XFR_AXFR ? "no transfer" : "no SOA", p->id, address,
+			    xfr_reason_text(s->reason));
+	} else if (s->kind == XFR_AXFR) {
+		const struct xfr_stats *x = xfr_stats(transfer_engine(t));
+		uint64_t ms = transfer_elapsed_ms(t);
+		log_info("zone %s: serial %u transferred from %s (%s), %s: %llu records, "
+			 "%llu octets, %llu.%03llu s",
+			 name, s->serial, p->id, address, p->key ? "with TSIG" : "unsigned",
+			 (unsigned long long)x->records, (unsigned long long)x->octets,
+			 (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
+	} else {
+		log_debug("zone %s: serial %u at %s (%s)", name, s->serial, p->id, address);
+	}
+}
+
+static void count_transfer(struct secondary *z, const struct zone_primary_status *s,
+			   const struct transfer *t)
+{
+	struct zones_stats *total = &z->zones->stats;
+	const struct xfr_stats *x = xfr_stats(transfer_engine(t));
+	z->last = (struct zone_transfer_status){ .unix_s = s->unix_s,
+						 .keyed = s->primary->key != NULL,
+						 .elapsed_ms = transfer_elapsed_ms(t),
+						 .stats = *x };
+	config_address_text(&s->primary->address, z->last.primary);
+	total->records += x->records;
+	total->octets += x->octets;
+	total->out_of_zone += x->out_of_zone;
+	total->duplicates += x->duplicates;
+	total->ttl_lowered += x->ttl_lowered;
+	if (x->out_of_zone) {
+		char name[NAME_TEXT_SIZE];
+		log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+			    "zone %s: %llu records outside of the zone were skipped",
+			    name_text(z, name), (unsigned long long)x->out_of_zone);
+	}
+}
+
+// ---- events
+
+// The exchange `t` of zone `arg` is over: tells the state machine.
+static void on_done(void *arg, struct transfer *t)
+{
+	struct secondary *z = arg;
+	struct zones_stats *total = &z->zones->stats;
+	struct xfr *engine = transfer_engine(t);
+	bool axfr = z->wanted.kind == ZONE_ACTION_AXFR;
+	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
+	struct zone_event event = { .exchange = z->wanted.exchange, .reason = transfer_reason(t) };
+	s->unix_s = loop_time().unix_s;
+	s->kind = axfr ? XFR_AXFR : XFR_SOA;
+	s->reason = event.reason;
+	s->rcode = engine ? xfr_rcode(engine) : 0;
+	if (event.reason == XFR_REASON_NONE) {
+		xfr_soa(engine, &event.soa);
+		s->serial = event.soa.serial;
+		event.kind = axfr ? ZONE_EVENT_XFR_DONE : ZONE_EVENT_SOA_ANSWER;
+		++*(axfr ? &total->transfers_ok : &total->soa_ok);
+		if (axfr) {
+			count_transfer(z, s, t);
+			z->fresh = xfr_take_version(engine);
+		}
+	} else {
+		event.kind = axfr ? ZONE_EVENT_XFR_FAILED : ZONE_EVENT_SOA_FAILED;
+		++*(axfr ? &total->transfers_failed : &total->soa_failed);
+	}
+	log_exchange(z, s, t);
+	leave_line(z);
+	step(z, &event);
+	if (z->fresh)
+		zone_version_discard(z->fresh);
+	z->fresh = NULL;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	step(timer->data, &(struct zone_event){ .kind = ZONE_EVENT_TIMER });
+}
+
+// ---- actions
+
+static void want_exchange(struct secondary *z, const struct zone_action *action)
+{
+	struct line *line = action->kind == ZONE_ACTION_AXFR ? &z->zones->axfr : &z->zones->soa;
+	assert(!z->line);
+	z->wanted = *action;
+	line_append(line, z);
+	line_advance(z->zones, line);
+}
+
+// Publishes the state that the machine says the zone is in.
+static void mark(struct secondary *z)
+{
+	char name[NAME_TEXT_SIZE];
+	struct zones *zones = z->zones;
+	struct zone_version *version;
+	bool expired = z->fsm.data == ZONE_EXPIRED;
+	enum result r = zone_version_marked(zones->db, z->name.wire, z->fsm.data, &version);
+	name_text(z, name);
+	z->unmarked = r != RESULT_OK;
+	if (z->unmarked) {
+		log_limited(&zones->log, LOG_LEVEL_ERROR, "zone %s: not marked %s yet: %s", name,
+			    expired ? "expired" : "served", result_text(r));
+		uv_timer_start(&zones->retry_timer, zones->retry_timer.timer_cb, RETRY_MS, 0);
+		return;
+	}
+	zonedb_publish(zones->db, &version, 1);
+	zones->stats.expired += expired;
+	if (expired)
+		log_warning("zone %s: expired; no primary has confirmed it in time", name);
+	else
+		log_info("zone %s: confirmed, served again", name);
+}
+
+static void set_timer(struct secondary *z, uint64_t at_ms)
+{
+	uint64_t now_ms = loop_time().monotonic_ms;
+	// libuv counts from the loop's own time, which may lag behind now.
+	uv_update_time(z->zones->loop);
+	if (at_ms == ZONE_FSM_NEVER)
+		uv_timer_stop(&z->timer);
+	else
+		uv_timer_start(&z->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+}
+
+static void act(struct secondary *z, const struct zone_action *action)
+{
+	switch (action->kind) {
+	case ZONE_ACTION_QUERY_SOA:
+	case ZONE_ACTION_AXFR: want_exchange(z, action); break;
+	case ZONE_ACTION_CANCEL: leave_line(z); break;
+	case ZONE_ACTION_PUBLISH:
+		assert(z->fresh);
+		z->unmarked = false;
+		zonedb_publish(z->zones->db, &z->fresh, 1);
+		z->fresh = NULL;
+		break;
+	case ZONE_ACTION_MARK_EXPIRED:
+	case ZONE_ACTION_MARK_SERVED: mark(z); break;
+	case ZONE_ACTION_TIMER: set_timer(z, action->at_ms); break;
+	}
+}
+
+static void step(struct secondary *z, const struct zone_event *event)
+{
+	struct zone_event e = *event;
+	struct zone_actions actions;
+	uint64_t refreshed_ms = z->fsm.refreshed_ms;
+	e.random = loop_random();
+	zone_fsm_step(&z->fsm, &e, loop_time().monotonic_ms, &actions);
+	for (unsigned i = 0; i < actions.count; i++)
+		act(z, &actions.list[i]);
+	if (z->fsm.refreshed_ms != refreshed_ms)
+		z->success_unix_s = loop_time().unix_s;
+}
+
+// ---- zones that come, change and go
+
+static void set_primaries(struct secondary *z)
+{
+	for (unsigned i = 0; i < z->config->primary_ids_count; i++) {
+		const struct config_primary *p = z->config->primaries[i];
+		struct notify_primary *n = &z->notify[i];
+		bool v4 = p->address.any.sa_family == AF_INET;
+		*n = (struct notify_primary){ .family = v4 ? 4 : 6, .key = p->key };
+		if (v4)
+			memcpy(n->address, &p->address.v4.sin_addr, 4);
+		else
+			memcpy(n->address, &p->address.v6.sin6_addr, 16);
+		z->primaries[i].primary = p;
+	}
+}
+
+static bool key_equal(const struct tsig_key *a, const struct tsig_key *b)
+{
+	if (!a || !b)
+		return a == b;
+	return name_equal(a->name.wire, b->name.wire) && a->algorithm == b->algorithm &&
+	       a->secret_len == b->secret_len && memcmp(a->secret, b->secret, a->secret_len) == 0;
+}
+
+static bool primaries_equal(const struct config_zone *a, const struct config_zone *b)
+{
+	if (a->primary_ids_count != b->primary_ids_count)
+		return false;
+	for (unsigned i = 0; i < a->primary_ids_count; i++) {
+		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
+		if (!config_address_equal(&p->address, &q->address) || !key_equal(p->key, q->key))
+			return false;
+	}
+	return true;
+}
+
+static struct secondary *secondary_new(struct zones *zones, const struct config_zone *config)
+{
+	struct secondary *z = calloc(1, sizeof(*z));
+	if (!z)
+		return NULL;
+	z->zones = zones;
+	z->name = config->name;
+	z->config = config;
+	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->primary_ids_count);
+	set_primaries(z);
+	return z;
+}
+
+static void on_secondary_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+// The zone's exchange ends at once; its memory goes with the timer's handle.
+static void secondary_close(struct secondary *z)
+{
+	leave_line(z);
+	uv_close((uv_handle_t *)&z->timer, on_secondary_closed);
+}
+
+// Points the zone into the new configuration; tells whether its primaries are
+// others than before, in which case its machine must hear of it.
+static bool secondary_reconfigure(struct secondary *z, const struct config_zone *config)
+{
+	bool same = primaries_equal(z->config, config);
+	if (!same)
+		memset(z->primaries, 0, sizeof(z->primaries));
+	z->config = config;
+	set_primaries(z);
+	return !same;
+}
+
+// What a reload comes to, found out before anything is changed.
+struct plan {
+	struct secondary **list;  // all zones after it; NULL marks `fresh`'s end
+	struct secondary **fresh; // of them new
+	struct secondary **gone;
+	struct zone_version **versions;
+	size_t count, fresh_count, gone_count, version_count;
+};
+
+static void plan_free(struct plan *p)
+{
+	free(p->list);
+	free(p->fresh);
+	free(p->gone);
+	free(p->versions);
+}
+
+static enum result plan_allocate(struct plan *p, const struct zones *zones,
+				 const struct config *config)
+{
+	size_t most = zones->count + config->zones_count + 1;
+	p->list = calloc(most, sizeof(*p->list));
+	p->fresh = calloc(most, sizeof(*p->fresh));
+	p->gone = calloc(most, sizeof(*p->gone));
+	p->versions = calloc(most, sizeof(*p->versions));
+	return p->list && p->fresh && p->gone && p->versions ? RESULT_OK : RESULT_NO_MEMORY;
+}
+
+static enum result plan_add(struct plan *p, struct zones *zones, const struct config_zone *config)
+{
+	struct secondary *z = secondary_new(zones, config);
+	if (!z)
+		return RESULT_NO_MEMORY;
+	p->list[p->count++] = p->fresh[p->fresh_count++] = z;
+	enum result r =
+		zone_version_not_loaded(zones->db, z->name.wire, &p->versions[p->version_count]);
+	p->version_count += r == RESULT_OK;
+	return r;
+}
+
+static enum result plan_remove(struct plan *p, struct zones *zones, struct secondary *z)
+{
+	p->gone[p->gone_count++] = z;
+	enum result r =
+		zone_version_removed(zones->db, z->name.wire, &p->versions[p->version_count]);
+	p->version_count += r == RESULT_OK;
+	return r;
+}
+
+// Walks the old and the new zones, both in canonical order, side by side.
+static enum result plan_make(struct plan *p, struct zones *zones, const struct config *config)
+{
+	size_t i = 0, j = 0;
+	enum result r = plan_allocate(p, zones, config);
+	while (r == RESULT_OK && (i < zones->count || j < config->zones_count)) {
+		int order = i == zones->count ? 1
+			    : j == config->zones_count
+				    ? -1
+				    : name_compare(zones->list[i]->name.wire,
+						   config->zones_by_name[j]->name.wire);
+		if (order < 0) {
+			r = plan_remove(p, zones, zones->list[i++]);
+		} else if (order > 0) {
+			r = plan_add(p, zones, config->zones_by_name[j++]);
+		} else {
+			p->list[p->count++] = zones->list[i++];
+			j++;
+		}
+	}
+	return r;
+}
+
+static void plan_undo(struct plan *p)
+{
+	for (size_t i = 0; i < p->version_count; i++)
+		zone_version_discard(p->versions[i]);
+	for (size_t i = 0; i < p->fresh_count; i++)
+		free(p->fresh[i]);
+}
+
+// All zones point into the new configuration before any of them acts.
+static void plan_switch(struct plan *p, struct zones *zones, const struct config *config)
+{
+	zones->config = config;
+	free(zones->list);
+	zones->list = p->list;
+	zones->count = p->count;
+	p->list = NULL;
+	for (size_t i = 0; i < p->fresh_count; i++) {
+		uv_timer_init(zones->loop, &p->fresh[i]->timer);
+		p->fresh[i]->timer.data = p->fresh[i];
+	}
+	for (size_t i = 0; i < zones->count; i++) {
+		struct secondary *z = zones->list[i];
+		z->changed = secondary_reconfigure(z, config_zone(config, z->name.wire));
+	}
+}
+
+// Cannot fail: from here on the new configuration holds.
+static void plan_do(struct plan *p, struct zones *zones, const struct config *config)
+{
+	zones->soa.limit = zones->axfr.limit = 0; // nobody begins in between
+	for (size_t i = 0; i < p->gone_count; i++)
+		secondary_close(p->gone[i]);
+	if (p->version_count)
+		zonedb_publish(zones->db, p->versions, p->version_count);
+	plan_switch(p, zones, config);
+	for (size_t i = 0; i < zones->count; i++) {
+		struct secondary *z = zones->list[i];
+		if (z->changed)
+			step(z, &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
+						      .primary = z->config->primary_ids_count });
+	}
+	for (size_t i = 0; i < p->fresh_count; i++)
+		step(p->fresh[i], &(struct zone_event){ .kind = ZONE_EVENT_START });
+	zones->soa.limit = SOA_CONCURRENT;
+	zones->axfr.limit = config->transfer.concurrent;
+	line_advance(zones, &zones->soa);
+	line_advance(zones, &zones->axfr);
+}
+
+enum result zones_apply(struct zones *zones, const struct config *config)
+{
+	struct plan plan = { 0 };
+	enum result r = plan_make(&plan, zones, config);
+	if (r == RESULT_OK)
+		plan_do(&plan, zones, config);
+	else
+		plan_undo(&plan);
+	plan_free(&plan);
+	return r;
+}
+
+// ---- NOTIFY and the operator
+
+static const struct tsig_key *lookup_key(void *arg, const uint8_t *name)
+{
+	const struct zones *zones = arg;
+	return key_list_find(&zones->config->key_list, name);
+}
+
+static const struct notify_primary *lookup_primaries(void *arg, const uint8_t *apex,
+						     unsigned *count)
+{
+	const struct secondary *z = find(arg, apex);
+	if (!z)
+		return NULL;
+	*count = z->config->primary_ids_count;
+	return z->notify;
+}
+
+const struct notify_lookup *zones_notify_lookup(struct zones *zones)
+{
+	return &zones->lookup;
+}
+
+void zones_notified(struct zones *zones, const struct notify_event *event)
+{
+	struct secondary *z = find(zones, event->apex.wire);
+	if (!z)
+		return;
+	zones->stats.notifies++;
+	step(z, &(struct zone_event){ .kind = ZONE_EVENT_NOTIFY,
+				      .primary = event->primary,
+				      .has_serial = event->has_serial,
+				      .serial = event->serial });
+}
+
+static enum result by_operator(struct zones *zones, const uint8_t *apex, enum zone_event_kind kind)
+{
+	struct secondary *z = find(zones, apex);
+	if (!z)
+		return RESULT_NOT_FOUND;
+	step(z, &(struct zone_event){ .kind = kind });
+	return RESULT_OK;
+}
+
+enum result zones_refresh(struct zones *zones, const uint8_t *apex)
+{
+	return by_operator(zones, apex, ZONE_EVENT_REFRESH);
+}
+
+enum result zones_retransfer(struct zones *zones, const uint8_t *apex)
+{
+	return by_operator(zones, apex, ZONE_EVENT_RETRANSFER);
+}
+
+// ---- status
+
+static void fill_status(const struct secondary *z, struct zone_status *out)
+{
+	*out = (struct zone_status){
+		.name = &z->name,
+		.fsm = &z->fsm,
+		.waiting = z->waiting,
+		.success_unix_s = z->success_unix_s,
+		.transfer = &z->last,
+		.primaries = z->primaries,
+		.primary_count = z->config->primary_ids_count,
+	};
+}
+
+enum result zones_status(const struct zones *zones, const uint8_t *apex, struct zone_status *out)
+{
+	const struct secondary *z = find(zones, apex);
+	if (!z)
+		return RESULT_NOT_FOUND;
+	fill_status(z, out);
+	return RESULT_OK;
+}
+
+size_t zones_count(const struct zones *zones)
+{
+	return zones->count;
+}
+
+void zones_status_at(const struct zones *zones, size_t i, struct zone_status *out)
+{
+	assert(i < zones->count);
+	fill_status(zones->list[i], out);
+}
+
+const struct zones_stats *zones_stats(const struct zones *zones)
+{
+	struct zones_stats *s = (struct zones_stats *)(uintptr_t)&zones->stats;
+	s->exchanges = zones->soa.used + zones->axfr.used;
+	s->waiting = zones->soa.waiting + zones->axfr.waiting;
+	return s;
+}
+
+// ---- all of it
+
+static void on_retry_timer(uv_timer_t *timer)
+{
+	struct zones *zones = timer->data;
+	for (size_t i = 0; i < zones->count; i++) {
+		if (zones->list[i]->unmarked)
+			mark(zones->list[i]);
+	}
+	line_advance(zones, &zones->soa);
+	line_advance(zones, &zones->axfr);
+}
+
+// Moving sparse chunks together wants no transaction open, and nothing to do.
+static void on_compact_timer(uv_timer_t *timer)
+{
+	struct zones *zones = timer->data;
+	if (zones->axfr.used || zones->compacted_at == zones->stats.transfers_ok)
+		return;
+	zones->compacted_at = zones->stats.transfers_ok;
+	enum result r = zonedb_compact(zones->db);
+	if (r)
+		log_warning("the snapshots' memory could not be compacted: %s", result_text(r));
+}
+
+enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
+{
+	struct zones *zones = calloc(1, sizeof(*zones));
+	if (!zones)
+		return RESULT_NO_MEMORY;
+	zones->loop = loop;
+	zones->db = db;
+	zones->lookup = (struct notify_lookup){ .arg = zones,
+						.key = lookup_key,
+						.primaries = lookup_primaries };
+	uv_timer_init(loop, &zones->retry_timer);
+	zones->retry_timer.data = zones;
+	zones->retry_timer.timer_cb = on_retry_timer;
+	uv_timer_init(loop, &zones->compact_timer);
+	zones->compact_timer.data = zones;
+	uv_timer_start(&zones->compact_timer, on_compact_timer, COMPACT_EVERY_MS, COMPACT_EVERY_MS);
+	*out = zones;
+	return RESULT_OK;
+}
+
+void zones_stop(struct zones *zones)
+{
+	// Nobody who leaves makes room for another one.
+	zones->soa.limit = zones->axfr.limit = 0;
+	for (size_t i = 0; i < zones->count; i++)
+		secondary_close(zones->list[i]);
+	zones->count = 0;
+	uv_close((uv_handle_t *)&zones->retry_timer, NULL);
+	uv_close((uv_handle_t *)&zones->compact_timer, NULL);
+}
+
+void zones_free(struct zones *zones)
+{
+	if (!zones)
+		return;
+	free(zones->list);
+	free(zones);
+}

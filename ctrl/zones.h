@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// All secondary zones at work: state machines, timers, transfers, publishing.
+//
+// Purpose: does what each zone's state machine (understudy/zone_fsm.h) decides:
+// asks primaries, transfers, publishes, expires; at most so many exchanges run
+// at once, the rest wait in line. A reload adds, removes and changes zones.
+// Threads: the loop's. Ownership: zones_new gives, zones_free takes.
+#pragma once
+
+#include <uv.h>
+
+#include "config.h"
+#include "understudy/notify.h"
+#include "understudy/zone_fsm.h"
+#include "understudy/zonedb.h"
+
+struct zones;
+
+enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out);
+
+// Ends all work; the loop must run on until its handles are closed.
+void zones_stop(struct zones *zones);
+// After zones_stop, once the loop has ended.
+void zones_free(struct zones *zones);
+
+// Takes over the zones, primaries and keys of `config`, which must live until
+// the next call or zones_free. Zones that are new are published as not loaded,
+// those that are gone are removed, all in one swap. RESULT_OK or
+// RESULT_NO_MEMORY (nothing is changed then).
+enum result zones_apply(struct zones *zones, const struct config *config);
+
+// How NOTIFY asks for zones and keys; valid until zones_free.
+const struct notify_lookup *zones_notify_lookup(struct zones *zones);
+void zones_notified(struct zones *zones, const struct notify_event *event);
+
+// By the operator. RESULT_OK or RESULT_NOT_FOUND.
+enum result zones_refresh(struct zones *zones, const uint8_t *apex);
+enum result zones_retransfer(struct zones *zones, const uint8_t *apex);
+
+// How the last exchange with one primary ended.
+struct zone_primary_status {
+	const struct config_primary *primary;
+	uint64_t unix_s; // 0 = never asked
+	enum xfr_kind kind;
+	enum xfr_reason reason; // XFR_REASON_NONE = well
+	uint16_t rcode;         // with reasons that come from one
+	uint32_t serial;        // that it had, if it went well
+};
+
+struct zone_transfer_status {
+	uint64_t unix_s; // 0 = never
+	char primary[CONFIG_ADDRESS_TEXT];
+	bool keyed;
+	uint64_t elapsed_ms;
+	struct xfr_stats stats;
+};
+
+// What is known of one zone; pointers are valid until the loop goes on.
+struct zone_status {
+	const struct name *name;
+	const struct zone_fsm *fsm;
+	bool waiting;            // for its turn to ask or transfer
+	uint64_t success_unix_s; // last confirmation or transfer, 0 = never
+	const struct zone_transfer_status *transfer;
+	const struct zone_primary_status *primaries;
+	unsigned primary_count;
+};
+
+// RESULT_OK or RESULT_NOT_FOUND.
+enum result zones_status(const struct zones *zones, const uint8_t *apex, struct zone_status *out);
+size_t zones_count(const struct zones *zones);
+// i below the count; in canonical order of the names.
+void zones_status_at(const struct zones *zones, size_t i, struct zone_status *out);
+
+struct zones_stats {
+	uint64_t soa_ok, soa_failed;
+	uint64_t transfers_ok, transfers_failed;
+	uint64_t records, octets; // of transfers that went well
+	uint64_t out_of_zone, duplicates, ttl_lowered;
+	uint64_t notifies;
+	uint64_t expired;
+	unsigned exchanges; // under way
+	unsigned waiting;
+};
+const struct zones_stats *zones_stats(const struct zones *zones);
