@@ -107,12 +107,6 @@ static void on_udp(uv_poll_t *poll, int status, int events)
 		udp_serve(poll->data);
 }
 
-static void on_connection(uv_stream_t *stream, int status)
-{
-	if (status == 0)
-		tcp_accept(stream->data);
-}
-
 static void on_listener_closed(uv_handle_t *handle)
 {
 	struct listener *l = handle->data;
@@ -129,6 +123,16 @@ static void close_handles(struct listener *l)
 	l->open = false;
 	uv_close((uv_handle_t *)&l->udp, on_listener_closed);
 	uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct listener *l = stream->data;
+	if (status || tcp_accept(l))
+		return;
+	uv_timer_t *retry = &l->service->retry_timer;
+	close_handles(l);
+	uv_timer_start(retry, retry->timer_cb, RETRY_MS, 0);
 }
 
 // libuv takes both sockets over. Returns 0 or its error.

@@ -54,7 +54,8 @@ void udp_batch_free(struct udp_batch *b);
 // Answers what has come to the listener's socket, a bounded number of batches.
 void udp_serve(struct listener *l);
 
-void tcp_accept(struct listener *l);
+// False if there is no memory even to refuse: then the listener must begin anew.
+bool tcp_accept(struct listener *l);
 // Closes who made no progress for too long.
 void tcp_sweep(struct service *s);
 void tcp_close_all(struct service *s);

@@ -239,14 +239,14 @@ static bool may_come(struct service *s)
 	return true;
 }
 
-void tcp_accept(struct listener *l)
+bool tcp_accept(struct listener *l)
 {
 	struct service *s = l->service;
 	struct config_address from;
 	int from_octets = sizeof(from);
 	struct connection *c = calloc(1, sizeof(*c));
 	if (!c)
-		return; // the listener asks again
+		return false;
 	uv_tcp_init(s->options.loop, &c->tcp);
 	c->tcp.data = c;
 	c->service = s;
@@ -254,7 +254,7 @@ void tcp_accept(struct listener *l)
 		  uv_tcp_getpeername(&c->tcp, &from.any, &from_octets) == 0;
 	if (!ok) {
 		uv_close((uv_handle_t *)&c->tcp, on_closed);
-		return;
+		return true;
 	}
 	uv_tcp_nodelay(&c->tcp, 1);
 	service_peer(&c->peer, &from.any, ANSWER_TCP);
@@ -263,4 +263,5 @@ void tcp_accept(struct listener *l)
 	list_append(c);
 	note_progress(c);
 	serve(c);
+	return true;
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The control socket: JSON requests and responses, one a line.
+//
+// A request is an object {"command": "zone status", "zone": "example.com"}. A
+// response is {"ok": true, "result": {…}} or {"ok": false, "error": "…"}.
+// Threads: the loop's, a registered RCU reader that is offline when it calls in
+// here. Ownership: control_new gives, control_free takes.
+#pragma once
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "report.h"
+#include "service.h"
+#include "understudy/zonedb.h"
+#include "zones.h"
+
+struct control;
+
+// What only the daemon as a whole can say or do.
+struct control_hooks {
+	void *arg;
+	// {"version": …, "pid": …, …}: what status begins with.
+	json_t *(*about)(void *arg);
+	// Ports: [{…}], and workers: rows like stats_answer's.
+	json_t *(*ports)(void *arg);
+	json_t *(*lcores)(void *arg);
+	// Rereads the configuration; false if the old one stays.
+	bool (*reload)(void *arg, struct report *report);
+	void (*stop)(void *arg);
+};
+
+struct control_options {
+	uv_loop_t *loop;
+	const char *path; // of the socket; copied
+	const struct zonedb *db;
+	struct zones *zones;
+	const struct service *service;
+	struct control_hooks hooks;
+};
+
+// Listens on the path, with mode 0660; replaces a socket that nobody listens
+// on. NULL with a sentence in `why` if it cannot.
+struct control *control_new(const struct control_options *options, char *why, size_t why_size);
+
+// Closes all and removes the socket; the loop must run on until all is closed.
+void control_stop(struct control *c);
+// After control_stop, once the loop has ended.
+void control_free(struct control *c);
+
+enum control_command {
+	CONTROL_STATUS,
+	CONTROL_ZONES,
+	CONTROL_ZONE_STATUS,
+	CONTROL_ZONE_REFRESH,
+	CONTROL_ZONE_RETRANSFER,
+	CONTROL_STATS,
+	CONTROL_RELOAD,
+	CONTROL_STOP,
+	CONTROL_COMMAND_COUNT
+};
+
+struct control_request {
+	enum control_command command;
+	struct name zone; // of the commands that want one
+};
+
+// Reads one line without its end. NULL, or a sentence on what was expected.
+const char *control_parse(const char *line, size_t len, struct control_request *out);

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The commands of the control socket.
+#include <string.h>
+
+#include "control_parts.h"
+#include "loop.h"
+#include "stats.h"
+#include "understudy/rcu.h"
+
+// ---- requests
+
+static const struct {
+	const char *name;
+	bool zone;
+} commands[CONTROL_COMMAND_COUNT] = {
+	[CONTROL_STATUS] = { "status", false },
+	[CONTROL_ZONES] = { "zones", false },
+	[CONTROL_ZONE_STATUS] = { "zone status", true },
+	[CONTROL_ZONE_REFRESH] = { "zone refresh", true },
+	[CONTROL_ZONE_RETRANSFER] = { "zone retransfer", true },
+	[CONTROL_STATS] = { "stats", false },
+	[CONTROL_RELOAD] = { "reload", false },
+	[CONTROL_STOP] = { "stop", false },
+};
+
+static const char *parse_object(const json_t *object, struct control_request *out)
+{
+	const char *name = json_string_value(json_object_get(object, "command"));
+	const char *zone = json_string_value(json_object_get(object, "zone"));
+	unsigned i = 0;
+	if (!json_is_object(object) || !name)
+		return "an object with a \"command\" is expected";
+	while (i < CONTROL_COMMAND_COUNT && strcmp(commands[i].name, name) != 0)
+		i++;
+	if (i == CONTROL_COMMAND_COUNT)
+		return "unknown command: status, zones, zone status, zone refresh, zone "
+		       "retransfer, stats, reload or stop is expected";
+	if (commands[i].zone && !zone)
+		return "a \"zone\" is expected";
+	if (commands[i].zone && name_from_text(zone, &out->zone))
+		return "a domain name is expected as \"zone\"";
+	out->command = (enum control_command)i;
+	return NULL;
+}
+
+const char *control_parse(const char *line, size_t len, struct control_request *out)
+{
+	json_error_t error;
+	json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+	if (!object)
+		return "one JSON object in one line is expected";
+	const char *why = parse_object(object, out);
+	json_decref(object);
+	return why;
+}
+
+// ---- responses
+
+json_t *control_error(const char *text)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", text);
+}
+
+static json_t *success(json_t *result)
+{
+	return json_pack("{s:b, s:o}", "ok", 1, "result", result);
+}
+
+static const char *state_text(enum zone_state state)
+{
+	switch (state) {
+	case ZONE_NOT_LOADED: return "not-loaded";
+	case ZONE_SERVED: return "served";
+	case ZONE_EXPIRED: return "expired";
+	}
+	return "?";
+}
+
+static json_t *name_json(const uint8_t *wire)
+{
+	char text[NAME_TEXT_SIZE];
+	return json_string(name_to_text(wire, text));
+}
+
+// Seconds from now to a monotonic time, 0 if it has passed; null if never.
+static json_t *seconds_until(uint64_t at_ms)
+{
+	uint64_t now_ms = loop_time().monotonic_ms;
+	if (at_ms == ZONE_FSM_NEVER)
+		return json_null();
+	return json_integer(at_ms > now_ms ? (json_int_t)((at_ms - now_ms + 500) / 1000) : 0);
+}
+
+static json_t *time_or_null(uint64_t unix_s)
+{
+	return unix_s ? json_integer((json_int_t)unix_s) : json_null();
+}
+
+// What every list of zones tells of one. Reads the view: the caller is online.
+static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
+{
+	json_t *row = json_object();
+	const struct zone *z = catalog_zone(view, s->name->wire);
+	bool loaded = z && zone_state(z) != ZONE_NOT_LOADED;
+	bool idle = s->fsm->phase == ZONE_FSM_IDLE;
+	json_object_set_new(row, "zone", name_json(s->name->wire));
+	json_object_set_new(row, "state",
+			    json_string(state_text(z ? zone_state(z) : ZONE_NOT_LOADED)));
+	json_object_set_new(row, "serial", loaded ? json_integer(zone_serial(z)) : json_null());
+	json_object_set_new(row, "records",
+			    json_integer(loaded ? (json_int_t)zone_record_count(z) : 0));
+	json_object_set_new(
+		row, "doing",
+		json_string(s->waiting ? "waiting" : zone_fsm_phase_text(s->fsm->phase)));
+	json_object_set_new(row, "next_refresh_s",
+			    idle ? seconds_until(s->fsm->next_ms) : json_null());
+	json_object_set_new(row, "expires_s",
+			    loaded ? seconds_until(s->fsm->expire_ms) : json_null());
+	return row;
+}
+
+static json_t *primary_json(const struct zone_primary_status *p)
+{
+	char address[CONFIG_ADDRESS_TEXT], key[NAME_TEXT_SIZE];
+	json_t *last = json_null();
+	if (p->unix_s) {
+		last = json_pack("{s:I, s:s, s:b, s:s, s:s}", "time", (json_int_t)p->unix_s, "what",
+				 p->kind == XFR_AXFR ? "transfer" : "SOA query", "ok",
+				 p->reason == XFR_REASON_NONE, "reason", xfr_reason_word(p->reason),
+				 "text", xfr_reason_text(p->reason));
+		if (p->reason == XFR_REASON_NONE)
+			json_object_set_new(last, "serial", json_integer(p->serial));
+		else if (p->rcode)
+			json_object_set_new(last, "rcode", json_integer(p->rcode));
+	}
+	return json_pack("{s:s, s:s, s:o, s:o}", "id", p->primary->id, "address",
+			 config_address_text(&p->primary->address, address), "key",
+			 p->primary->key
+				 ? json_string(name_to_text(p->primary->key->name.wire, key))
+				 : json_null(),
+			 "last", last);
+}
+
+static json_t *transfer_json(const struct zone_transfer_status *t)
+{
+	if (!t->unix_s)
+		return json_null();
+	json_t *out =
+		json_pack("{s:I, s:s, s:b, s:f}", "time", (json_int_t)t->unix_s, "primary",
+			  t->primary, "keyed", t->keyed, "seconds", (double)t->elapsed_ms / 1000);
+	json_object_set_new(out, "records", json_integer((json_int_t)t->stats.records));
+	json_object_set_new(out, "octets", json_integer((json_int_t)t->stats.octets));
+	json_object_set_new(out, "messages", json_integer((json_int_t)t->stats.messages));
+	json_object_set_new(out, "out_of_zone", json_integer((json_int_t)t->stats.out_of_zone));
+	json_object_set_new(out, "duplicates", json_integer((json_int_t)t->stats.duplicates));
+	json_object_set_new(out, "ttl_lowered", json_integer((json_int_t)t->stats.ttl_lowered));
+	return out;
+}
+
+// ---- commands
+
+static json_t *run_zones(struct control *c)
+{
+	json_t *list = json_array();
+	rcu_reader_online();
+	const struct catalog *view = zonedb_view(c->options.db);
+	for (size_t i = 0; i < zones_count(c->options.zones); i++) {
+		struct zone_status s;
+		zones_status_at(c->options.zones, i, &s);
+		json_array_append_new(list, zone_row(view, &s));
+	}
+	rcu_reader_offline();
+	return success(json_pack("{s:o}", "zones", list));
+}
+
+static json_t *run_zone_status(struct control *c, const uint8_t *apex)
+{
+	struct zone_status s;
+	if (zones_status(c->options.zones, apex, &s))
+		return control_error("no such zone is configured");
+	rcu_reader_online();
+	const struct catalog *view = zonedb_view(c->options.db);
+	json_t *out = zone_row(view, &s);
+	const struct zone *z = catalog_zone(view, apex);
+	json_object_set_new(out, "names", json_integer(z ? (json_int_t)zone_node_count(z) : 0));
+	json_object_set_new(out, "memory_octets", json_integer(z ? (json_int_t)zone_octets(z) : 0));
+	rcu_reader_offline();
+	json_t *primaries = json_array();
+	for (unsigned i = 0; i < s.primary_count; i++)
+		json_array_append_new(primaries, primary_json(&s.primaries[i]));
+	json_object_set_new(out, "last_success", time_or_null(s.success_unix_s));
+	json_object_set_new(out, "failures", json_integer(s.fsm->failures));
+	json_object_set_new(out, "primaries", primaries);
+	json_object_set_new(out, "transfer", transfer_json(s.transfer));
+	return success(out);
+}
+
+static json_t *count_states(struct control *c)
+{
+	json_int_t counts[3] = { 0 };
+	size_t total = zones_count(c->options.zones);
+	for (size_t i = 0; i < total; i++) {
+		struct zone_status s;
+		zones_status_at(c->options.zones, i, &s);
+		counts[s.fsm->data]++;
+	}
+	return json_pack("{s:I, s:I, s:I, s:I}", "configured", (json_int_t)total, "served",
+			 counts[ZONE_SERVED], "not_loaded", counts[ZONE_NOT_LOADED], "expired",
+			 counts[ZONE_EXPIRED]);
+}
+
+// A row for each thread that answers, and their sum.
+static void add_threads(struct control *c, json_t *into)
+{
+	struct control_hooks *hooks = &c->options.hooks;
+	json_t *rows = hooks->lcores(hooks->arg), *sum = json_object(), *row;
+	size_t i;
+	json_array_append_new(rows,
+			      stats_answer("kernel", service_answer_stats(c->options.service)));
+	json_array_foreach(rows, i, row)
+	{
+		stats_add(sum, row);
+	}
+	json_object_set_new(into, "threads", rows);
+	json_object_set_new(into, "sum", sum);
+}
+
+static json_t *run_status(struct control *c)
+{
+	struct control_hooks *hooks = &c->options.hooks;
+	const struct zones_stats *z = zones_stats(c->options.zones);
+	json_t *out = hooks->about(hooks->arg), *threads = json_object();
+	add_threads(c, threads);
+	json_object_set_new(out, "zones", count_states(c));
+	json_object_set_new(out, "exchanges", json_integer(z->exchanges));
+	json_object_set_new(out, "waiting", json_integer(z->waiting));
+	json_object_set_new(out, "ports", hooks->ports(hooks->arg));
+	json_object_set(out, "queries",
+			json_object_get(json_object_get(threads, "sum"), "queries"));
+	json_decref(threads);
+	return success(out);
+}
+
+static json_t *run_stats(struct control *c)
+{
+	struct control_hooks *hooks = &c->options.hooks;
+	json_t *out = json_object();
+	add_threads(c, out);
+	json_object_set_new(out, "ports", hooks->ports(hooks->arg));
+	json_object_set_new(out, "service", stats_service(service_stats(c->options.service)));
+	json_object_set_new(out, "transfers", stats_zones(zones_stats(c->options.zones)));
+	json_object_set_new(out, "snapshot", stats_snapshot(c->options.db));
+	return success(out);
+}
+
+// A report's `say` that collects, and logs.
+static void collect(void *arg, enum log_level level, const char *message)
+{
+	json_array_append_new(arg, json_string(message));
+	report_to_log(NULL, level, message);
+}
+
+static json_t *run_reload(struct control *c)
+{
+	struct control_hooks *hooks = &c->options.hooks;
+	json_t *messages = json_array();
+	struct report report = { .say = collect, .arg = messages };
+	if (hooks->reload(hooks->arg, &report))
+		return success(json_pack("{s:o}", "messages", messages));
+	return json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
+			 "the configuration is wrong; the old one stays", "messages", messages);
+}
+
+static json_t *by_operator(enum result r)
+{
+	return r ? control_error("no such zone is configured") : success(json_object());
+}
+
+json_t *control_run(struct control *c, const struct control_request *request)
+{
+	const uint8_t *apex = request->zone.wire;
+	switch (request->command) {
+	case CONTROL_STATUS: return run_status(c);
+	case CONTROL_ZONES: return run_zones(c);
+	case CONTROL_ZONE_STATUS: return run_zone_status(c, apex);
+	case CONTROL_ZONE_REFRESH: return by_operator(zones_refresh(c->options.zones, apex));
+	case CONTROL_ZONE_RETRANSFER: return by_operator(zones_retransfer(c->options.zones, apex));
+	case CONTROL_STATS: return run_stats(c);
+	case CONTROL_RELOAD: return run_reload(c);
+	case CONTROL_STOP: return success(json_object()); // done once this is sent
+	default: return NULL;
+	}
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Counters as JSON, for the control socket.
+//
+// Threads: the loop's. Ownership: what is returned is the caller's reference;
+// NULL if memory ran out.
+#pragma once
+
+#include <jansson.h>
+
+#include "service.h"
+#include "understudy/answer.h"
+#include "understudy/zonedb.h"
+#include "zones.h"
+
+// One answering thread: {"name": …, "queries": …, "rcodes": {…}, "drops": {…}}.
+json_t *stats_answer(const char *name, const struct answer_stats *s);
+json_t *stats_service(const struct service_stats *s);
+json_t *stats_zones(const struct zones_stats *s);
+json_t *stats_snapshot(const struct zonedb *db);
+
+// Adds the numbers of `row` to those of `sum`, objects within alike.
+void stats_add(json_t *sum, const json_t *row);
