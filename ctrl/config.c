@@ -21,6 +21,12 @@
 #define FILE_OCTETS_MAX (64u << 20)
 #define PATH_OCTETS     128
 
+#ifdef UNDERSTUDY_DPDK
+#define HAS_PORTS true
+#else
+#define HAS_PORTS false
+#endif
+
 #define DEFAULT_SOCKET      "/run/understudy/understudy.sock"
 #define DEFAULT_ALGORITHM   "hmac-sha256"
 #define DEFAULT_PORT        53
@@ -177,6 +183,9 @@ static void resolve_exception(struct resolver *r, unsigned index, struct config_
 static void resolve_ports(struct resolver *r)
 {
 	struct config *c = r->config;
+	if (c->ports_count && !HAS_PORTS)
+		wrong(r, "ports", 0, c->ports[0].device,
+		      "nothing (this understudyd was built without DPDK and has no ports)");
 	for (unsigned i = 0; i < c->ports_count; i++) {
 		if (c->ports[i].exception)
 			resolve_exception(r, i, c->ports[i].exception);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Responses of the control socket as tables for people.
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+// Each prints the "result" of the command that it is named after.
+void table_status(FILE *to, const json_t *result);
+void table_zones(FILE *to, const json_t *result);
+void table_zone_status(FILE *to, const json_t *result);
+void table_stats(FILE *to, const json_t *result);
+void table_reload(FILE *to, const json_t *result);
