@@ -23,7 +23,7 @@ static const struct {
 	[CONTROL_STOP] = { "stop", false },
 };
 
-static const char *parse_object(const json_t *object, struct control_request *out)
+static const char *parse_object(json_t *object, struct control_request *out)
 {
 	const char *name = json_string_value(json_object_get(object, "command"));
 	const char *zone = json_string_value(json_object_get(object, "zone"));
@@ -217,8 +217,7 @@ static void add_threads(struct control *c, json_t *into)
 	size_t i;
 	json_array_append_new(rows,
 			      stats_answer("kernel", service_answer_stats(c->options.service)));
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		stats_add(sum, row);
 	}
 	json_object_set_new(into, "threads", rows);

@@ -95,12 +95,11 @@ json_t *stats_snapshot(const struct zonedb *db)
 	return out;
 }
 
-void stats_add(json_t *sum, const json_t *row)
+void stats_add(json_t *sum, json_t *row)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach((json_t *)(uintptr_t)row, key, value)
-	{
+	json_object_foreach (row, key, value) {
 		json_t *into = json_object_get(sum, key);
 		if (json_is_integer(value)) {
 			json_int_t so_far = json_integer_value(into);

@@ -12,13 +12,13 @@
 
 // ---- values as text
 
-static const char *get_text(const json_t *object, const char *key)
+static const char *get_text(json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 	return text ? text : "-";
 }
 
-static json_int_t get_number(const json_t *object, const char *key)
+static json_int_t get_number(json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
 }
@@ -37,16 +37,16 @@ static const char *duration_text(json_int_t s, char buf[CELL_OCTETS])
 	return buf;
 }
 
-static const char *get_duration(const json_t *object, const char *key, char buf[CELL_OCTETS])
+static const char *get_duration(json_t *object, const char *key, char buf[CELL_OCTETS])
 {
-	const json_t *value = json_object_get(object, key);
+	json_t *value = json_object_get(object, key);
 	return json_is_integer(value) ? duration_text(json_integer_value(value), buf) : "-";
 }
 
 // Local time and how long ago.
-static const char *get_time(const json_t *object, const char *key, char buf[CELL_OCTETS])
+static const char *get_time(json_t *object, const char *key, char buf[CELL_OCTETS])
 {
-	const json_t *value = json_object_get(object, key);
+	json_t *value = json_object_get(object, key);
 	time_t at = (time_t)json_integer_value(value), now = time(NULL);
 	char stamp[32], ago[CELL_OCTETS];
 	struct tm tm;
@@ -58,9 +58,9 @@ static const char *get_time(const json_t *object, const char *key, char buf[CELL
 	return buf;
 }
 
-static const char *get_cell(const json_t *object, const char *key, char buf[CELL_OCTETS])
+static const char *get_cell(json_t *object, const char *key, char buf[CELL_OCTETS])
 {
-	const json_t *value = json_object_get(object, key);
+	json_t *value = json_object_get(object, key);
 	if (json_is_string(value))
 		return json_string_value(value);
 	if (json_is_boolean(value))
@@ -126,12 +126,11 @@ static void print_table(FILE *to, struct table *t, bool right)
 
 // ---- commands
 
-static void print_ports(FILE *to, const json_t *ports)
+static void print_ports(FILE *to, json_t *ports)
 {
-	const json_t *port;
+	json_t *port;
 	size_t i;
-	json_array_foreach((json_t *)(uintptr_t)ports, i, port)
-	{
+	json_array_foreach (ports, i, port) {
 		fprintf(to, "%-*s %s, MAC %s, link %s, MTU %lld, %lld queues", LABEL_WIDTH, "port",
 			get_text(port, "device"), get_text(port, "mac"),
 			json_is_true(json_object_get(port, "link_up")) ? "up" : "down",
@@ -143,11 +142,11 @@ static void print_ports(FILE *to, const json_t *ports)
 	}
 }
 
-void table_status(FILE *to, const json_t *result)
+void table_status(FILE *to, json_t *result)
 {
 	char buf[CELL_OCTETS];
-	const json_t *zones = json_object_get(result, "zones");
-	const json_t *listen = json_object_get(result, "listen");
+	json_t *zones = json_object_get(result, "zones");
+	json_t *listen = json_object_get(result, "listen");
 	fprintf(to, "%-*s understudyd %s, pid %lld\n", LABEL_WIDTH, "daemon",
 		get_text(result, "version"), get_number(result, "pid"));
 	line(to, "up", get_duration(result, "uptime_s", buf));
@@ -163,18 +162,17 @@ void table_status(FILE *to, const json_t *result)
 	line_number(to, "queries", get_number(result, "queries"));
 }
 
-void table_zones(FILE *to, const json_t *result)
+void table_zones(FILE *to, json_t *result)
 {
 	static const char *const head[] = { "ZONE",  "STATE",        "SERIAL", "RECORDS",
 					    "DOING", "NEXT REFRESH", "EXPIRES" };
 	struct table t = { .columns = 7 };
-	const json_t *row;
+	json_t *row;
 	size_t i;
 	char buf[CELL_OCTETS];
 	for (i = 0; i < t.columns; i++)
 		add_cell(&t, head[i]);
-	json_array_foreach(json_object_get(result, "zones"), i, row)
-	{
+	json_array_foreach (json_object_get(result, "zones"), i, row) {
 		add_cell(&t, get_text(row, "zone"));
 		add_cell(&t, get_text(row, "state"));
 		add_cell(&t, get_cell(row, "serial", buf));
@@ -186,10 +184,10 @@ void table_zones(FILE *to, const json_t *result)
 	print_table(to, &t, false);
 }
 
-static void print_primary(FILE *to, const json_t *p)
+static void print_primary(FILE *to, json_t *p)
 {
 	char buf[CELL_OCTETS];
-	const json_t *last = json_object_get(p, "last");
+	json_t *last = json_object_get(p, "last");
 	fprintf(to, "%-*s %s, %s, key %s\n", LABEL_WIDTH, "primary", get_text(p, "id"),
 		get_text(p, "address"), get_text(p, "key"));
 	if (json_is_null(last)) {
@@ -204,7 +202,7 @@ static void print_primary(FILE *to, const json_t *p)
 		fprintf(to, "failed: %s\n", get_text(last, "text"));
 }
 
-static void print_transfer(FILE *to, const json_t *t)
+static void print_transfer(FILE *to, json_t *t)
 {
 	char buf[CELL_OCTETS];
 	if (!json_is_object(t))
@@ -220,10 +218,10 @@ static void print_transfer(FILE *to, const json_t *t)
 			"", get_number(t, "out_of_zone"));
 }
 
-void table_zone_status(FILE *to, const json_t *result)
+void table_zone_status(FILE *to, json_t *result)
 {
 	char buf[CELL_OCTETS];
-	const json_t *p;
+	json_t *p;
 	size_t i;
 	line(to, "zone", get_text(result, "zone"));
 	line(to, "state", get_text(result, "state"));
@@ -237,56 +235,51 @@ void table_zone_status(FILE *to, const json_t *result)
 	line(to, "expires in", get_duration(result, "expires_s", buf));
 	if (get_number(result, "failures"))
 		line_number(to, "failed rounds", get_number(result, "failures"));
-	json_array_foreach(json_object_get(result, "primaries"), i, p)
-	{
+	json_array_foreach (json_object_get(result, "primaries"), i, p) {
 		print_primary(to, p);
 	}
 	print_transfer(to, json_object_get(result, "transfer"));
 }
 
 // One row for each number of `sum`, one column for each thread, then the sum.
-static void add_counters(struct table *t, const json_t *threads, const json_t *sum,
-			 const char *group)
+static void add_counters(struct table *t, json_t *threads, json_t *sum, const char *group)
 {
 	const char *key;
-	const json_t *value, *thread;
+	json_t *value, *thread;
 	size_t i;
-	json_object_foreach((json_t *)(uintptr_t)sum, key, value)
-	{
+	json_object_foreach (sum, key, value) {
 		char name[CELL_OCTETS], number[CELL_OCTETS];
 		if (!json_is_integer(value))
 			continue;
 		snprintf(name, sizeof(name), "%s%s%s", group ? group : "", group ? " " : "", key);
 		add_cell(t, name);
-		json_array_foreach((json_t *)(uintptr_t)threads, i, thread)
-		{
-			const json_t *from = group ? json_object_get(thread, group) : thread;
+		json_array_foreach (threads, i, thread) {
+			json_t *from = group ? json_object_get(thread, group) : thread;
 			add_cell(t, get_cell(from, key, number));
 		}
 		add_cell(t, get_cell(sum, key, number));
 	}
 }
 
-static void print_section(FILE *to, const char *title, const json_t *section)
+static void print_section(FILE *to, const char *title, json_t *section)
 {
 	struct table t = { .columns = 2 };
 	const char *key;
 	json_t *value;
 	fprintf(to, "\n%s\n", title);
 	add_counters(&t, NULL, section, NULL);
-	json_object_foreach((json_t *)(uintptr_t)section, key, value)
-	{
+	json_object_foreach (section, key, value) {
 		if (json_is_object(value))
 			add_counters(&t, NULL, value, NULL);
 	}
 	print_table(to, &t, true);
 }
 
-void table_stats(FILE *to, const json_t *result)
+void table_stats(FILE *to, json_t *result)
 {
 	static const char *const groups[] = { NULL, "frames", "rcodes", "drops" };
-	const json_t *threads = json_object_get(result, "threads"), *port;
-	const json_t *sum = json_object_get(result, "sum");
+	json_t *threads = json_object_get(result, "threads"), *port;
+	json_t *sum = json_object_get(result, "sum");
 	struct table t = { .columns = (unsigned)json_array_size(threads) + 2 };
 	size_t i;
 	add_cell(&t, "ANSWERS");
@@ -297,8 +290,7 @@ void table_stats(FILE *to, const json_t *result)
 		add_counters(&t, threads, groups[i] ? json_object_get(sum, groups[i]) : sum,
 			     groups[i]);
 	print_table(to, &t, true);
-	json_array_foreach(json_object_get(result, "ports"), i, port)
-	{
+	json_array_foreach (json_object_get(result, "ports"), i, port) {
 		print_section(to, get_text(port, "device"), port);
 	}
 	print_section(to, "KERNEL SOCKETS", json_object_get(result, "service"));
@@ -306,12 +298,11 @@ void table_stats(FILE *to, const json_t *result)
 	print_section(to, "SNAPSHOT", json_object_get(result, "snapshot"));
 }
 
-void table_reload(FILE *to, const json_t *result)
+void table_reload(FILE *to, json_t *result)
 {
-	const json_t *message;
+	json_t *message;
 	size_t i;
-	json_array_foreach(json_object_get(result, "messages"), i, message)
-	{
+	json_array_foreach (json_object_get(result, "messages"), i, message) {
 		fprintf(to, "%s\n", json_string_value(message));
 	}
 }

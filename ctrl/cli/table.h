@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 // Each prints the "result" of the command that it is named after.
-void table_status(FILE *to, const json_t *result);
-void table_zones(FILE *to, const json_t *result);
-void table_zone_status(FILE *to, const json_t *result);
-void table_stats(FILE *to, const json_t *result);
-void table_reload(FILE *to, const json_t *result);
+void table_status(FILE *to, json_t *result);
+void table_zones(FILE *to, json_t *result);
+void table_zone_status(FILE *to, json_t *result);
+void table_stats(FILE *to, json_t *result);
+void table_reload(FILE *to, json_t *result);

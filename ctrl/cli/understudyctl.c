@@ -20,9 +20,9 @@
 enum exit_status { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_CONNECT };
 
 struct command {
-	const char *words;                             // as typed, and as "command" of the request
-	bool zone;                                     // a zone follows
-	void (*print)(FILE *to, const json_t *result); // NULL: there is nothing to say
+	const char *words;                       // as typed, and as "command" of the request
+	bool zone;                               // a zone follows
+	void (*print)(FILE *to, json_t *result); // NULL: there is nothing to say
 	const char *help;
 };
 
@@ -116,7 +116,7 @@ static json_t *receive_response(FILE *stream)
 	return response;
 }
 
-static int print_response(const struct command *c, const json_t *response, bool raw)
+static int print_response(const struct command *c, json_t *response, bool raw)
 {
 	bool ok = json_is_true(json_object_get(response, "ok"));
 	const char *error = json_string_value(json_object_get(response, "error"));
