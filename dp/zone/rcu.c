@@ -43,6 +43,8 @@ static_assert(sizeof(struct rcu_head) <= sizeof(((struct rcu_retired *)0)->opaqu
 static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rcu_retired *pending_first;
 static struct rcu_retired **pending_end = &pending_first;
+static pthread_cond_t released_more = PTHREAD_COND_INITIALIZER;
+static uint64_t retired_count, released_count;
 
 static uint64_t monotonic_ns(void)
 {
@@ -79,24 +81,23 @@ void rcu_reader_online(void)
 	urcu_qsbr_thread_online();
 }
 
-static void pending_remove(struct rcu_retired *item)
-{
-	pthread_mutex_lock(&pending_lock);
-	struct rcu_retired **at = &pending_first;
-	while (*at != item)
-		at = &(*at)->next;
-	*at = item->next;
-	if (pending_end == &item->next)
-		pending_end = at;
-	pthread_mutex_unlock(&pending_lock);
-}
-
 static void after_grace(struct rcu_head *head)
 {
 	RCU_ACQUIRE();
 	struct rcu_retired *item = (struct rcu_retired *)(void *)head;
-	pending_remove(item);
+	pthread_mutex_lock(&pending_lock);
+	assert(pending_first == item);
+	pending_first = item->next;
+	if (!pending_first)
+		pending_end = &pending_first;
+	pthread_mutex_unlock(&pending_lock);
+
 	item->release(item);
+
+	pthread_mutex_lock(&pending_lock);
+	released_count++;
+	pthread_cond_broadcast(&released_more);
+	pthread_mutex_unlock(&pending_lock);
 }
 
 void rcu_retire(struct rcu_retired *item, void (*release)(struct rcu_retired *))
@@ -108,6 +109,7 @@ void rcu_retire(struct rcu_retired *item, void (*release)(struct rcu_retired *))
 	pthread_mutex_lock(&pending_lock);
 	*pending_end = item;
 	pending_end = &item->next;
+	retired_count++;
 	// Inside the lock: the order of the list is the order of the callbacks.
 	urcu_qsbr_call_rcu((struct rcu_head *)(void *)item->opaque, after_grace);
 	pthread_mutex_unlock(&pending_lock);
@@ -115,7 +117,11 @@ void rcu_retire(struct rcu_retired *item, void (*release)(struct rcu_retired *))
 
 void rcu_barrier_all(void)
 {
-	urcu_qsbr_barrier();
+	pthread_mutex_lock(&pending_lock);
+	uint64_t wanted = retired_count;
+	while (released_count < wanted)
+		pthread_cond_wait(&released_more, &pending_lock);
+	pthread_mutex_unlock(&pending_lock);
 }
 
 uint64_t rcu_oldest_age_ns(void)
