@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The snapshot's promises: cost of a delta, sharing, limits, sizes, what is kept.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "understudy/rcu.h"
+#include "understudy/rr.h"
+#include "understudy/zonedb.h"
+#include "unit/unit.h"
+
+static struct zonedb *db_new(uint64_t max_octets)
+{
+	struct zonedb *db = NULL;
+	const struct zonedb_options options = { .max_octets = max_octets };
+	CU_ASSERT_FATAL(zonedb_new(&options, &db) == RESULT_OK);
+	return db;
+}
+
+static struct name name_of(const char *text)
+{
+	struct name n;
+	CU_ASSERT_FATAL(name_from_text(text, &n) == RESULT_OK);
+	return n;
+}
+
+static struct zone_txn *begin(struct zonedb *db, const char *apex, bool delta)
+{
+	struct name n = name_of(apex);
+	struct zone_txn *t = NULL;
+	struct zone_txn_options o = { .apex = n.wire, .from_published = delta };
+	CU_ASSERT_FATAL(zone_txn_begin(db, &o, &t) == RESULT_OK);
+	return t;
+}
+
+static enum result add(struct zone_txn *t, const uint8_t *owner, uint16_t type, uint32_t ttl_s,
+		       const void *rdata, uint16_t len)
+{
+	struct zone_record r = { owner, rdata, ttl_s, type, len };
+	return zone_txn_add(t, &r);
+}
+
+static enum result add_a(struct zone_txn *t, const char *owner, uint32_t ttl_s, uint32_t address)
+{
+	struct name n = name_of(owner);
+	uint8_t rdata[4];
+	wire_poke_be32(rdata, address);
+	return add(t, n.wire, RRTYPE_A, ttl_s, rdata, 4);
+}
+
+static void soa(struct zone_txn *t, const char *apex, uint32_t serial, bool there)
+{
+	struct name n = name_of(apex);
+	uint8_t rdata[22] = { 0 };
+	wire_poke_be32(rdata + 2, serial);
+	struct zone_record r = { n.wire, rdata, 300, RRTYPE_SOA, 22 };
+	CU_ASSERT((there ? zone_txn_add(t, &r) : zone_txn_delete(t, &r)) == RESULT_OK);
+}
+
+static void publish(struct zonedb *db, struct zone_txn *t)
+{
+	struct zone_version *v = NULL;
+	CU_ASSERT_FATAL(zone_txn_commit(t, &v) == RESULT_OK);
+	zonedb_publish(db, &v, 1);
+}
+
+static void must_check(struct zonedb *db)
+{
+	char why[200] = "";
+	enum result r = zonedb_check(db, zonedb_view(db), why, sizeof(why));
+	if (r != RESULT_OK)
+		fprintf(stderr, "check: %s\n", why);
+	CU_ASSERT(r == RESULT_OK);
+}
+
+static const struct node *node_at(struct zonedb *db, const char *apex, const char *owner)
+{
+	const struct catalog *view = zonedb_view(db);
+	struct name a = name_of(apex), o = name_of(owner);
+	const struct zone *z = catalog_zone(view, a.wire);
+	return z ? zone_node_exact(view, z, o.wire) : NULL;
+}
+
+// --- cost -------------------------------------------------------------------------
+
+static void million_delta(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, "example", false);
+	char text[64];
+	soa(t, "example", 1, true);
+	for (unsigned i = 0; i < 1000000; i++) {
+		snprintf(text, sizeof(text), "h%u.example", i * 2654435761u);
+		CU_ASSERT_FATAL(add_a(t, text, 300, i) == RESULT_OK);
+	}
+	publish(db, t);
+	struct zonedb_stats s;
+	zonedb_stats(db, &s);
+	printf("%.1f octets a record, %.1f with garbage ... ", (double)s.octets_live / 1e6,
+	       (double)(s.chunks << 21) / 1e6);
+
+	t = begin(db, "example", true);
+	soa(t, "example", 1, false);
+	soa(t, "example", 2, true);
+	publish(db, t);
+
+	uint64_t most = 0;
+	for (unsigned i = 0; i < 20; i++) {
+		t = begin(db, "example", true);
+		soa(t, "example", 2 + i, false);
+		soa(t, "example", 3 + i, true);
+		snprintf(text, sizeof(text), "h%u.example", i * 40503u * 2654435761u);
+		CU_ASSERT(add_a(t, text, 300, 77) == RESULT_OK);
+		// What is pending is written when the next owner comes.
+		CU_ASSERT(add_a(t, "new.example", 300, 77) == RESULT_OK);
+		uint64_t octets = zone_txn_stats(t)->cells_octets;
+		most = octets > most ? octets : most;
+		publish(db, t);
+	}
+	printf("a delta takes at most %llu octets ... ", (unsigned long long)most);
+	CU_ASSERT(most > 0 && most < 65536);
+	CU_ASSERT(node_at(db, "example", "new.example") != NULL);
+	must_check(db);
+	zonedb_free(db);
+}
+
+static void small_zones_share_chunks(void)
+{
+	struct zonedb *db = db_new(0);
+	for (unsigned i = 0; i < 2000; i++) {
+		char apex[32], host[64];
+		snprintf(apex, sizeof(apex), "zone%u.example", i);
+		struct zone_txn *t = begin(db, apex, false);
+		soa(t, apex, 1, true);
+		for (unsigned h = 0; h < 4; h++) {
+			snprintf(host, sizeof(host), "h%u.%s", h, apex);
+			CU_ASSERT(add_a(t, host, 60, h) == RESULT_OK);
+		}
+		publish(db, t);
+	}
+	struct zonedb_stats s;
+	rcu_barrier_all();
+	zonedb_stats(db, &s);
+	printf("%llu chunks for 2000 zones ... ", (unsigned long long)s.chunks);
+	CU_ASSERT(s.chunks <= 12);
+	CU_ASSERT(catalog_zone_count(zonedb_view(db)) == 2000);
+	must_check(db);
+	zonedb_free(db);
+}
+
+static void sparse_chunks_are_compacted(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, "example", false);
+	char text[64];
+	soa(t, "example", 1, true);
+	for (unsigned i = 0; i < 400000; i++) {
+		snprintf(text, sizeof(text), "h%06u.example", i);
+		CU_ASSERT_FATAL(add_a(t, text, 300, i) == RESULT_OK);
+	}
+	publish(db, t);
+	t = begin(db, "example", true);
+	for (unsigned i = 0; i < 400000; i++) {
+		if (i % 10 == 0)
+			continue;
+		uint8_t rdata[4];
+		wire_poke_be32(rdata, i);
+		snprintf(text, sizeof(text), "h%06u.example", i);
+		struct name n = name_of(text);
+		struct zone_record r = { n.wire, rdata, 0, RRTYPE_A, 4 };
+		CU_ASSERT_FATAL(zone_txn_delete(t, &r) == RESULT_OK);
+	}
+	publish(db, t);
+	struct zonedb_stats before, after;
+	rcu_barrier_all();
+	zonedb_stats(db, &before);
+	CU_ASSERT(zonedb_compact(db) == RESULT_OK);
+	rcu_barrier_all();
+	zonedb_stats(db, &after);
+	printf("%llu chunks become %llu ... ", (unsigned long long)before.chunks,
+	       (unsigned long long)after.chunks);
+	CU_ASSERT(after.octets_garbage * 4 < before.octets_garbage);
+	CU_ASSERT(after.octets_live == before.octets_live);
+	must_check(db);
+	zonedb_free(db);
+}
+
+// --- limits -----------------------------------------------------------------------
+
+static void rrset_larger_than_a_chunk(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, "example", false);
+	struct name big = name_of("big.example");
+	uint8_t rdata[64] = { 63 };
+	soa(t, "example", 1, true);
+	for (unsigned i = 0; i < 100000; i++) {
+		wire_poke_be32(rdata + 1, i * 2654435761u);
+		CU_ASSERT_FATAL(add(t, big.wire, RRTYPE_TXT, 60, rdata, 64) == RESULT_OK);
+	}
+	publish(db, t);
+	const struct node *n = node_at(db, "example", "big.example");
+	struct rrset r;
+	CU_ASSERT_FATAL(n && node_rrset(zonedb_view(db), n, RRTYPE_TXT, &r));
+	CU_ASSERT(r.count == 100000 && r.octets == 6600000);
+	must_check(db);
+	t = begin(db, "example", true);
+	struct zone_record one = { big.wire, rdata, 0, RRTYPE_TXT, 64 };
+	CU_ASSERT(zone_txn_delete(t, &one) == RESULT_OK);
+	CU_ASSERT(zone_txn_delete(t, &one) == RESULT_NOT_FOUND);
+	publish(db, t);
+	n = node_at(db, "example", "big.example");
+	CU_ASSERT_FATAL(n && node_rrset(zonedb_view(db), n, RRTYPE_TXT, &r));
+	CU_ASSERT(r.count == 99999);
+	rcu_barrier_all();
+	must_check(db);
+	zonedb_free(db);
+}
+
+static void no_memory_fails_one_transfer(void)
+{
+	struct zonedb *db = db_new(8u << 20);
+	struct zone_txn *t = begin(db, "small.example", false);
+	soa(t, "small.example", 1, true);
+	publish(db, t);
+
+	t = begin(db, "large.example", false);
+	soa(t, "large.example", 1, true);
+	enum result r = RESULT_OK;
+	char text[64];
+	for (unsigned i = 0; r == RESULT_OK && i < 1000000; i++) {
+		snprintf(text, sizeof(text), "h%u.large.example", i);
+		r = add_a(t, text, 60, i);
+	}
+	CU_ASSERT(r == RESULT_NO_MEMORY);
+	CU_ASSERT(add_a(t, "x.large.example", 60, 1) == RESULT_NO_MEMORY);
+	struct zone_version *v;
+	CU_ASSERT(zone_txn_commit(t, &v) == RESULT_NO_MEMORY);
+
+	CU_ASSERT(node_at(db, "small.example", "small.example") != NULL);
+	t = begin(db, "small.example", true);
+	CU_ASSERT(add_a(t, "a.small.example", 60, 1) == RESULT_OK);
+	publish(db, t);
+	CU_ASSERT(node_at(db, "small.example", "a.small.example") != NULL);
+	must_check(db);
+	zonedb_free(db);
+}
+
+static void record_limit(void)
+{
+	struct zonedb *db = db_new(0);
+	struct name apex = name_of("example");
+	struct zone_txn_options o = { .apex = apex.wire, .max_records = 3 };
+	struct zone_txn *t = NULL;
+	CU_ASSERT_FATAL(zone_txn_begin(db, &o, &t) == RESULT_OK);
+	soa(t, "example", 1, true);
+	CU_ASSERT(add_a(t, "a.example", 60, 1) == RESULT_OK);
+	CU_ASSERT(add_a(t, "b.example", 60, 1) == RESULT_OK);
+	CU_ASSERT(add_a(t, "c.example", 60, 1) == RESULT_LIMIT);
+	zone_txn_abort(t);
+	zonedb_free(db);
+}
+
+// --- what is kept -------------------------------------------------------------------
+
+static void longest_names(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, ".", false);
+	struct name deep = { .len = 255, .labels = 127 }, wide = { .len = 255, .labels = 4 };
+	for (unsigned i = 0; i < 254; i += 2) {
+		deep.wire[i] = 1;
+		deep.wire[i + 1] = (uint8_t)(0x80 + i / 2);
+	}
+	unsigned at = 0;
+	for (unsigned l = 0; l < 4; l++) {
+		unsigned len = l < 3 ? 63 : 61;
+		wide.wire[at++] = (uint8_t)len;
+		for (unsigned i = 0; i < len; i++)
+			wide.wire[at++] = (uint8_t)(0xff - i);
+	}
+	wide.wire[at++] = 0;
+	CU_ASSERT(at == 255);
+	soa(t, ".", 1, true);
+	CU_ASSERT(add(t, deep.wire, RRTYPE_A, 60, "1234", 4) == RESULT_OK);
+	CU_ASSERT(add(t, wide.wire, RRTYPE_A, 60, "1234", 4) == RESULT_OK);
+	publish(db, t);
+	must_check(db);
+	const struct catalog *view = zonedb_view(db);
+	struct find f[2] = { { .qname = deep.wire, .qname_len = 255, .qtype = RRTYPE_A },
+			     { .qname = wide.wire, .qname_len = 255, .qtype = RRTYPE_A } };
+	struct find *list[2] = { &f[0], &f[1] };
+	zone_find_burst(view, list, 2);
+	CU_ASSERT(f[0].status == FIND_NODE && f[0].encloser_labels == 127);
+	CU_ASSERT(f[1].status == FIND_NODE && f[1].encloser_labels == 4);
+	f[0].qname = deep.wire + 2; // an empty non-terminal
+	f[0].qname_len = 253;
+	zone_find_burst(view, list, 1);
+	CU_ASSERT(f[0].status == FIND_EMPTY && f[0].encloser_labels == 126);
+	zonedb_free(db);
+}
+
+static void case_ttl_and_duplicates(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, "example", false);
+	soa(t, "eXample", 1, true);
+	CU_ASSERT(add_a(t, "WWW.example", 300, 1) == RESULT_OK);
+	CU_ASSERT(add_a(t, "www.EXAMPLE", 200, 2) == RESULT_OK);
+	CU_ASSERT(add_a(t, "other.example", 200, 2) == RESULT_OK);
+	CU_ASSERT(add_a(t, "www.example", 100, 1) == RESULT_OK);
+	CU_ASSERT(add_a(t, "www.example.invalid", 100, 1) == RESULT_OUT_OF_ZONE);
+	CU_ASSERT(add_a(t, "other2.example", 200, 2) == RESULT_OK);
+	const struct zone_txn_stats *s = zone_txn_stats(t);
+	CU_ASSERT(s->duplicates == 1 && s->ttl_lowered == 1 && s->out_of_zone == 1);
+	publish(db, t);
+	const struct catalog *view = zonedb_view(db);
+	const struct node *n = node_at(db, "example", "www.example");
+	struct name apex = name_of("example"), kept = name_of("WWW.eXample");
+	uint8_t owner[NAME_MAX_OCTETS];
+	struct rrset r;
+	CU_ASSERT_FATAL(n && node_rrset(view, n, RRTYPE_A, &r));
+	CU_ASSERT(r.count == 2 && r.ttl_s == 100 && r.octets == 12);
+	CU_ASSERT(memcmp(r.records, "\0\4\0\0\0\1\0\4\0\0\0\2", 12) == 0);
+	CU_ASSERT(node_owner(catalog_zone(view, apex.wire), n, owner) == kept.len);
+	CU_ASSERT(memcmp(owner, kept.wire, kept.len) == 0);
+	must_check(db);
+	zonedb_free(db);
+}
+
+UNIT_MAIN("zonedb", { "a delta in a million", million_delta },
+	  { "small zones share chunks", small_zones_share_chunks },
+	  { "sparse chunks are compacted", sparse_chunks_are_compacted },
+	  { "an RRset larger than a chunk", rrset_larger_than_a_chunk },
+	  { "no memory fails one transfer only", no_memory_fails_one_transfer },
+	  { "record limit", record_limit }, { "longest names", longest_names },
+	  { "case, TTL, duplicates", case_ttl_and_duplicates })
