@@ -269,7 +269,7 @@ const char *port_drop_text(enum port_drop d)
 		[PORT_DROP_NO_EXCEPTION] = "no-exception",
 		[PORT_DROP_EXCEPTION_RATE] = "exception-rate",
 		[PORT_DROP_EXCEPTION_FULL] = "exception-full",
-		[PORT_DROP_TX] = "tx",
+		[PORT_DROP_TX] = "tx-full",
 	};
 	static_assert(sizeof(text) / sizeof(text[0]) == PORT_DROP_COUNT, "each has its text");
 	return (unsigned)d < PORT_DROP_COUNT ? text[d] : "unknown";

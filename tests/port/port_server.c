@@ -281,6 +281,7 @@ int main(int argc, char **argv)
 	while (sigtimedwait(&ends, NULL, &tick) < 0)
 		if (a.packets && received(ports) >= a.packets)
 			break;
+	nanosleep(&tick, NULL); // the last burst is counted to its end
 	print_counters(ports);
 	port_stop(ports);
 	zonedb_free(db);
