@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TSC cycles that a query costs on the answer path, without a network card.
+//
+// Usage: answer [--json FILE] [ROW…]
+//
+// Queries come in bursts of 32 with EDNS, each in a buffer of its own among 1,024, and
+// are answered there by answer_burst. What is timed is the bursts alone; queries
+// are made before, and every answer is looked at after. A figure is the median
+// of several rounds over as many queries.
+#include <errno.h>
+#include <jansson.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "understudy/answer.h"
+#include "understudy/rr.h"
+#include "understudy/wire.h"
+#include "understudy/zonedb.h"
+
+#define BUFFERS      1024
+#define BUFFER_SIZE  2048
+#define ROUNDS       9
+#define ROUND_FILLS  256 // of all buffers: 262,144 queries a round
+#define LABEL_OCTETS 9
+
+static const uint8_t apex[] = "\5bench\4test";
+
+static uint8_t buffers[BUFFERS][BUFFER_SIZE] __attribute__((aligned(64)));
+static struct answer_item items[BUFFERS];
+static uint32_t asked[BUFFERS]; // which name
+
+static struct zonedb *db;
+static struct answer_ctx *ctx;
+static struct answer_config settings = { .edns_udp_octets = ANSWER_EDNS_UDP_DEFAULT };
+static struct rcu_pointer config;
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "bench/answer: %s\n", what);
+	exit(1);
+}
+
+static void require(enum result r)
+{
+	if (r != RESULT_OK)
+		fail(result_text(r));
+}
+
+// The name of number `index`: different for each, in no order of theirs. The
+// first label is that of bench/zones.py; with another first letter none exists.
+static size_t put_name(uint8_t *out, uint32_t index, char letter)
+{
+	char label[LABEL_OCTETS + 1];
+	snprintf(label, sizeof(label), "%c%08x", letter, index * 2654435761u);
+	out[0] = LABEL_OCTETS;
+	memcpy(out + 1, label, LABEL_OCTETS);
+	memcpy(out + 1 + LABEL_OCTETS, apex, sizeof(apex));
+	return 1 + LABEL_OCTETS + sizeof(apex);
+}
+
+static void put_address(uint8_t out[4], uint32_t index)
+{
+	wire_poke_be32(out, 10u << 24 | index);
+}
+
+static void add_apex(struct zone_txn *txn)
+{
+	static const uint8_t ns[] = "\3ns1\5bench\4test";
+	uint8_t soa[2 * sizeof(ns) + 20];
+	struct wire_out o = wire_out_init(soa, sizeof(soa));
+	wire_put_bytes(&o, ns, sizeof(ns));
+	wire_put_bytes(&o, ns, sizeof(ns));
+	for (uint32_t i = 1; i <= 5; i++)
+		wire_put_u32(&o, i * 60);
+	struct zone_record r = { apex, soa, 3600, RRTYPE_SOA, sizeof(soa) };
+	require(zone_txn_add(txn, &r));
+	r = (struct zone_record){ apex, ns, 3600, RRTYPE_NS, sizeof(ns) };
+	require(zone_txn_add(txn, &r));
+}
+
+static void make_zone(uint32_t names)
+{
+	struct zone_txn *txn;
+	struct zone_version *version;
+	require(zone_txn_begin(db, &(struct zone_txn_options){ .apex = apex }, &txn));
+	add_apex(txn);
+	for (uint32_t i = 0; i < names; i++) {
+		uint8_t owner[NAME_MAX_OCTETS], address[4];
+		put_name(owner, i, 'h');
+		put_address(address, i);
+		struct zone_record r = { owner, address, 3600, RRTYPE_A, sizeof(address) };
+		require(zone_txn_add(txn, &r));
+	}
+	require(zone_txn_commit(txn, &version));
+	zonedb_publish(db, &version, 1);
+	rcu_reader_quiescent();
+}
+
+static uint64_t random_next(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+struct row {
+	const char *name;
+	uint32_t names;  // in the zone
+	uint32_t choose; // among so many names for each query
+	char letter;
+};
+
+static const struct row rows[] = {
+	{ "hot", 1000, 1, 'h' },
+	{ "uniform-1M", 1000000, 1000000, 'h' },
+	{ "missing-1M", 1000000, 1000000, 'i' },
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static void make_query(unsigned i, const struct row *row, uint32_t index)
+{
+	static const uint8_t head[] = { 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1 };
+	static const uint8_t tail[] = { 0, 1, 0, 1, 0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0 };
+	uint8_t *p = buffers[i];
+	memcpy(p, head, sizeof(head));
+	size_t n = put_name(p + sizeof(head), index, row->letter);
+	memcpy(p + sizeof(head) + n, tail, sizeof(tail));
+	wire_poke_be16(p, (uint16_t)i);
+	asked[i] = index;
+	items[i].query_len = (uint16_t)(sizeof(head) + n + sizeof(tail));
+}
+
+// NOERROR with the name's own address, or NXDOMAIN with the SOA; with OPT.
+static void check_reply(unsigned i, const struct row *row)
+{
+	static const uint8_t found[] = { 0x85, 0x00, 0, 1, 0, 1, 0, 0, 0, 1 };
+	static const uint8_t missing[] = { 0x85, 0x03, 0, 1, 0, 0, 0, 1, 0, 1 };
+	const uint8_t *p = buffers[i];
+	bool exists = row->letter == 'h';
+	size_t question = 12 + 1 + LABEL_OCTETS + sizeof(apex) + 4;
+	uint8_t address[4];
+	put_address(address, asked[i]);
+	if (items[i].verdict != ANSWER_REPLY || wire_peek_be16(p) != (uint16_t)i ||
+	    memcmp(p + 2, exists ? found : missing, sizeof(found)) != 0)
+		fail("a reply with a wrong header");
+	if (exists && (items[i].reply_len != question + 16 + 11 ||
+		       memcmp(p + question + 12, address, 4) != 0))
+		fail("a reply with a wrong address");
+	if (!exists && wire_peek_be16(p + question + 2) != RRTYPE_SOA)
+		fail("a reply without the SOA");
+}
+
+// Cycles of one round.
+static uint64_t run_round(const struct row *row, uint64_t *seed)
+{
+	uint64_t cycles = 0;
+	for (unsigned fill = 0; fill < ROUND_FILLS; fill++) {
+		for (unsigned i = 0; i < BUFFERS; i++)
+			make_query(i, row, (uint32_t)(random_next(seed) % row->choose));
+		uint64_t start = __rdtsc();
+		for (unsigned i = 0; i < BUFFERS; i += ANSWER_BURST_MAX) {
+			answer_burst(ctx, zonedb_view(db), items + i, ANSWER_BURST_MAX);
+			rcu_reader_quiescent();
+		}
+		cycles += __rdtsc() - start;
+		for (unsigned i = 0; i < BUFFERS; i++)
+			check_reply(i, row);
+	}
+	return cycles;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static void run_row(const struct row *row, json_t *out)
+{
+	uint64_t seed = 88172645463325252u;
+	double figures[ROUNDS];
+	make_zone(row->names);
+	run_round(row, &seed);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		figures[i] = (double)run_round(row, &seed) / (ROUND_FILLS * BUFFERS);
+	qsort(figures, ROUNDS, sizeof(figures[0]), compare);
+	printf("%-12s %8.1f cycles/query  (%.1f to %.1f, %u names, %u queries a round)\n",
+	       row->name, figures[ROUNDS / 2], figures[0], figures[ROUNDS - 1], row->names,
+	       ROUND_FILLS * BUFFERS);
+	json_object_set_new(out, row->name,
+			    json_pack("{s:f, s:s, s:[f,f]}", "value", figures[ROUNDS / 2], "unit",
+				      "cycles/query", "range", figures[0], figures[ROUNDS - 1]));
+}
+
+static void cpu_model(char *out, size_t size)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char line[256];
+	snprintf(out, size, "unknown");
+	while (f && fgets(line, sizeof(line), f)) {
+		char *value = strchr(line, ':');
+		if (strncmp(line, "model name", 10) != 0 || !value)
+			continue;
+		value[strcspn(value, "\n")] = '\0';
+		snprintf(out, size, "%s", value + 2);
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+static json_t *machine(void)
+{
+	char cpu[256];
+	struct utsname os;
+	cpu_model(cpu, sizeof(cpu));
+	uname(&os);
+	printf("%s, %ld cores, %s %s, %s\n", cpu, sysconf(_SC_NPROCESSORS_ONLN), os.sysname,
+	       os.release, __VERSION__);
+	return json_pack("{s:s, s:i, s:s, s:s}", "cpu", cpu, "cores",
+			 (int)sysconf(_SC_NPROCESSORS_ONLN), "kernel", os.release, "compiler",
+			 __VERSION__);
+}
+
+// The TSC of one CPU, and its caches.
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		fail(strerror(errno));
+}
+
+static void open_world(void)
+{
+	rcu_pointer_exchange(&config, &settings);
+	rcu_reader_register();
+	require(zonedb_new(&(struct zonedb_options){ .hugepages = true }, &db));
+	ctx = answer_ctx_new(&config);
+	if (!ctx)
+		fail("no memory");
+	for (unsigned i = 0; i < BUFFERS; i++)
+		items[i] = (struct answer_item){ .buf = buffers[i], .capacity = 1452 };
+}
+
+static bool wanted(const char *row, char **names)
+{
+	if (!*names)
+		return true;
+	for (; *names; names++)
+		if (strcmp(row, *names) == 0)
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	const char *file = NULL;
+	char **names = argv + 1;
+	if (argc > 2 && strcmp(argv[1], "--json") == 0) {
+		file = argv[2];
+		names += 2;
+	}
+	stay_on_this_cpu();
+	open_world();
+	json_t *figures = json_object();
+	json_t *all = json_pack("{s:s, s:o, s:o}", "bench", "answer", "machine", machine(), "rows",
+				figures);
+	for (size_t i = 0; i < ROWS; i++)
+		if (wanted(rows[i].name, names))
+			run_row(&rows[i], figures);
+	if (file && json_dump_file(all, file, JSON_INDENT(1)) != 0)
+		fail("the file cannot be written");
+	json_decref(all);
+	answer_ctx_free(ctx);
+	rcu_reader_unregister();
+	zonedb_free(db);
+	return 0;
+}
