@@ -48,7 +48,6 @@ dpdk:
   lcores: [1]
   hugepages: {hugepages}
   memory: {memory}
-  eal: [--in-memory]
 ports:
   - device: "net_pcap0,rx_pcap={dir}/queries.pcap,infinite_rx=1"
 keys:
