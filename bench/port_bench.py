@@ -140,14 +140,20 @@ class Daemon:
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def answers(self):
-        return worker_counters(self.ask("stats"))
+        """What the workers have counted so far."""
+        workers = [row for row in self.ask("stats")["threads"] if row["name"] != "kernel"]
+        return {
+            "answers": sum(row["answers"] for row in workers),
+            "noerror": sum(row["rcodes"].get("NOERROR", 0) for row in workers),
+            "dropped": sum(sum(row["drops"].values()) for row in workers),
+        }
 
     def serves(self):
         if self.process.poll() is not None:
             with open(self.log, encoding="utf-8", errors="replace") as file:
                 raise SystemExit("bench/run port: understudyd ended:\n" + file.read()[-3000:])
         status = self.ask("zone", "status", ORIGIN)
-        return status is not None and zone_is_served(status)
+        return status is not None and status["state"] == "served"
 
     def rate(self, seconds):
         """Answers a second, while it has its turn; all of them must be right."""
