@@ -137,7 +137,7 @@ class Daemon:
     def ask(self, *command):
         done = subprocess.run([self.ctl, "-s", self.socket, "--json", *command],
                               capture_output=True, text=True, check=False, timeout=30)
-        return json.loads(done.stdout) if done.returncode == 0 else None
+        return json.loads(done.stdout)["result"] if done.returncode == 0 else None
 
     def answers(self):
         """What the workers have counted so far."""
