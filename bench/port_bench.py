@@ -91,19 +91,17 @@ def end(process):
 @contextlib.contextmanager
 def hugepages():
     """Reserves what both need; yields whether that could be had."""
-    path = "/proc/sys/vm/nr_hugepages"
-    with open(path, encoding="ascii") as file:
-        before = int(file.read())
-
-    def reserve(count):
-        with open(path, "w", encoding="ascii") as file:
-            file.write(str(count))
-        with open(path, encoding="ascii") as file:
-            return int(file.read())
+    def add(count):  # to what others may have reserved
+        with open("/proc/sys/vm/nr_hugepages", "r+", encoding="ascii") as file:
+            before = int(file.read())
+            file.seek(0)
+            file.write(str(before + count))
+        with open("/proc/meminfo", encoding="ascii") as file:
+            return int(re.search(r"HugePages_Free:\s*(\d+)", file.read())[1])
     try:
-        yield reserve(before + HUGEPAGES) >= before + HUGEPAGES
+        yield add(HUGEPAGES) >= HUGEPAGES
     finally:
-        reserve(before)
+        add(-HUGEPAGES)
 
 
 @contextlib.contextmanager
