@@ -23,8 +23,7 @@ struct checking {
 	const struct zone *z;        // TRIE_NODES
 	struct level level[KEY_MAX]; // the branches above the twig being looked at
 	unsigned depth;
-	unsigned parted_at;   // least offset at which the walk took another child since
-			      // the last leaf
+	unsigned parted_at;   // least offset of another child taken since the last leaf
 	struct trie_key last; // that leaf's key
 	bool first;
 
