@@ -115,35 +115,14 @@ void rcu_retire(struct rcu_retired *item, void (*release)(struct rcu_retired *))
 	pthread_mutex_unlock(&pending_lock);
 }
 
-// liburcu's own barrier synchronises out of ThreadSanitizer's sight, so this one
-// is a callback like any other: it runs after all that were retired before.
-struct barrier {
-	struct rcu_retired retired; // first: what release gets
-	pthread_mutex_t lock;
-	pthread_cond_t passed;
-	bool done;
-};
-
-static void barrier_release(struct rcu_retired *retired)
-{
-	struct barrier *b = (struct barrier *)(void *)retired;
-	pthread_mutex_lock(&b->lock);
-	b->done = true;
-	pthread_cond_signal(&b->passed);
-	pthread_mutex_unlock(&b->lock);
-}
-
+// liburcu's own barrier synchronises out of ThreadSanitizer's sight.
 void rcu_barrier_all(void)
 {
-	struct barrier b = { .lock = PTHREAD_MUTEX_INITIALIZER,
-			     .passed = PTHREAD_COND_INITIALIZER };
-	rcu_retire(&b.retired, barrier_release);
-	pthread_mutex_lock(&b.lock);
-	while (!b.done)
-		pthread_cond_wait(&b.passed, &b.lock);
-	pthread_mutex_unlock(&b.lock);
-	pthread_cond_destroy(&b.passed);
-	pthread_mutex_destroy(&b.lock);
+	pthread_mutex_lock(&pending_lock);
+	uint64_t wanted = retired_count;
+	while (released_count < wanted)
+		pthread_cond_wait(&released_more, &pending_lock);
+	pthread_mutex_unlock(&pending_lock);
 }
 
 uint64_t rcu_oldest_age_ns(void)
