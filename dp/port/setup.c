@@ -197,14 +197,18 @@ static enum result attach(struct port *p, const struct port_setup *s)
 	return p->attached ? RESULT_OK : fail(s, RESULT_NOT_FOUND, "it is no network device");
 }
 
-static void choose_mtu(struct port *p, const struct port_setup *s)
+// An answer of 512 octets must fit in a frame (RFC 791, RFC 1035 section 4.2.1).
+static enum result choose_mtu(struct port *p, const struct port_setup *s)
 {
 	uint16_t mtu = s->device->mtu;
 	if (mtu == 0 && p->interface[0])
 		kernel_mtu(p->interface, &mtu);
 	if (mtu == 0 && rte_eth_dev_get_mtu(p->id, &mtu) != 0)
 		mtu = PORT_MTU_DEFAULT;
+	if (mtu < PORT_MTU_MIN)
+		return fail(s, RESULT_INVALID, "MTU %u: at least %u is needed", mtu, PORT_MTU_MIN);
 	p->mtu = RTE_MIN(mtu, MTU_MAX);
+	return RESULT_OK;
 }
 
 static enum result configure(struct port *p, const struct port_setup *s,
@@ -348,8 +352,9 @@ enum result port_set_up(struct port *p, const struct port_setup *s)
 		return fail(s, RESULT_INVALID, "it says nothing of itself: %s", dpdk_error(ret));
 	frame_local_init(&p->local, mac.addr_bytes, s->options->services,
 			 s->options->service_count);
-	choose_mtu(p, s);
-	r = configure(p, s, &info);
+	r = choose_mtu(p, s);
+	if (r == RESULT_OK)
+		r = configure(p, s, &info);
 	if (r == RESULT_OK)
 		r = quiet_kernel(p, s);
 	if (r == RESULT_OK)

@@ -29,6 +29,7 @@
 #define PORT_LCORES_MAX   64
 #define PORT_SERVICES_MAX 64
 #define PORT_MTU_DEFAULT  1500
+#define PORT_MTU_MIN      576
 
 // A service address: what queries must be sent to. Network byte order.
 struct port_service {
