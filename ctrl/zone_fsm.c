@@ -34,7 +34,8 @@
 
 #include "understudy/serial.h"
 
-#define JITTER_DIVISOR 10 // an interval is shortened by up to a tenth
+#define JITTER_DIVISOR 10   // an interval is shortened by up to a tenth
+#define HOLD_MS        1000 // least time from a failed round to one that a NOTIFY starts
 
 const struct zone_fsm_limits zone_fsm_limits_default = {
 	.refresh_min_s = 5,
@@ -145,10 +146,20 @@ static bool is_news(const struct zone_fsm *z, bool has_serial, uint32_t serial)
 	return !has_serial || z->data != ZONE_SERVED || serial_newer(serial, z->soa.serial);
 }
 
+// After a failed round NOTIFYs, which anybody may forge where no key is
+// configured, must not make us ask without a pause.
+static void hold(struct zone_fsm *z)
+{
+	uint64_t at_ms = z->ended_ms + HOLD_MS;
+	if (at_ms < z->next_ms)
+		z->next_ms = at_ms;
+}
+
 static void finish_round(struct step *s)
 {
 	struct zone_fsm *z = s->z;
 	z->phase = ZONE_FSM_IDLE;
+	z->ended_ms = s->now_ms;
 	if (z->confirmed && !z->behind) {
 		z->failures = 0;
 		z->last_reason = XFR_REASON_NONE;
@@ -158,11 +169,12 @@ static void finish_round(struct step *s)
 		z->next_ms =
 			after(s, z->data == ZONE_NOT_LOADED ? unloaded_retry_s(z) : retry_s(z));
 	}
-	if (z->again) {
-		z->again = false;
-		if (is_news(z, z->again_has_serial, z->again_serial))
-			start_round(s, z->again_at);
-	}
+	bool news = z->again && is_news(z, z->again_has_serial, z->again_serial);
+	z->again = false;
+	if (news && z->failures)
+		hold(z);
+	else if (news)
+		start_round(s, z->again_at);
 }
 
 static void start_round(struct step *s, unsigned at)
@@ -262,7 +274,12 @@ static void look(struct step *s, unsigned at, bool has_serial, uint32_t serial)
 	if (!is_news(z, has_serial, serial))
 		return;
 	if (z->phase == ZONE_FSM_IDLE) {
-		start_round(s, at);
+		bool wait = s->event->kind == ZONE_EVENT_NOTIFY && z->failures &&
+			    s->now_ms < z->ended_ms + HOLD_MS;
+		if (wait)
+			hold(z);
+		else
+			start_round(s, at);
 		return;
 	}
 	if (!z->again) {

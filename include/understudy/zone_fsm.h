@@ -58,6 +58,7 @@ struct zone_fsm {
 	unsigned again_at;
 	enum xfr_reason last_reason; // of the last failure, NONE after a success
 	uint64_t next_ms;            // next round; meaningful in ZONE_FSM_IDLE
+	uint64_t ended_ms;           // of the last round
 	uint64_t refreshed_ms;       // last confirmation or transfer
 	uint64_t expire_ms;          // meaningful unless ZONE_NOT_LOADED
 	uint64_t timer_ms;           // what the caller's timer is set to
