@@ -159,10 +159,12 @@ static enum token take_word(struct lexer *x)
 
 static enum token next(struct lexer *x)
 {
-	bool ended = skip_blank(x);
-	x->token_line = x->line;
-	if (!ended)
+	unsigned comment_line = x->line;
+	if (!skip_blank(x)) {
+		x->token_line = comment_line;
 		return bad_token(x, "a comment has no end: */ is expected");
+	}
+	x->token_line = x->line;
 	if (x->at == x->end)
 		return x->token = TOKEN_END;
 	switch (*x->at) {

@@ -18,18 +18,19 @@ OTHER_KEY = ("other.example", "hmac-sha512", "YW5vdGhlciBzZWNyZXQsIHdoaWNoIG5vYm
 
 
 class Peer:
-    """A name server at `address` that serves `zones` ({origin: zone text or path
+    """A name server at `address` that serves `content` ({origin: zone text or path
     of a file}) to anyone, or only to `key`, and tells `notify` of changes."""
 
     address = None
-    update_possible = False
 
-    def __init__(self, ns, workdir, content, key=None, notify=(net.SERVER,), cpus=None):
+    def __init__(self, ns, workdir, content, key=None, notify=(net.SERVER,), cpus=None,
+                 updates=False):
         self.ns = ns
         self.dir = os.path.join(workdir, type(self).__name__.lower())
         self.key = key
         self.notify = notify
         self.cpus = cpus
+        self.updates = updates
         self.process = None
         os.makedirs(self.dir, exist_ok=True)
         self.files = {}
@@ -78,8 +79,9 @@ class Peer:
 
 
 class Bind(Peer):
+    """BIND; with `updates` the zones take dynamic updates, but no new files."""
+
     address = net.BIND
-    update_possible = True
 
     def write_config(self):
         key = allow = ""
@@ -114,22 +116,16 @@ options {{
 }};
 controls {{ }};
 """
+        update = (allow or "any;") if self.updates else "none;"
         for origin, path in self.files.items():
             config += (f'zone "{origin}" {{ type primary; file "{path}"; check-names ignore; '
-                       f'allow-update {{ {allow or "any;"} }}; }};\n')
+                       f'allow-update {{ {update} }}; }};\n')
         zones.write(self.path("named.conf"), config)
 
     def argv(self):
         # AppArmor's profile of the installed one would keep it out of our folder.
         program = shutil.copy("/usr/sbin/named", self.path("named"))
         return [program, "-g", "-n", "1", "-c", self.path("named.conf")]
-
-    def reload(self, origin):
-        """BIND keeps what updates changed in a journal, which would win."""
-        journal = self.files[origin] + ".jnl"
-        if os.path.exists(journal):
-            os.unlink(journal)
-        super().reload(origin)
 
     def update(self, origin, change):
         """A dynamic update: `change(update)` fills it in."""
@@ -225,6 +221,7 @@ remote-control:
             name, algorithm, secret = self.key
             config += (f'key:\n    name: "{name}"\n    algorithm: {algorithm}\n'
                        f'    secret: "{secret}"\n')
+        update = (allow or "any;") if self.updates else "none;"
         for origin, path in self.files.items():
             config += (f'zone:\n    name: "{origin}"\n    zonefile: "{path}"\n'
                        f"    provide-xfr: 0.0.0.0/0 {name}\n    provide-xfr: ::/0 {name}\n"

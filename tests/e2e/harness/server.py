@@ -120,8 +120,8 @@ class Understudy(Secondary):
         config["primaries"] = [{"id": f"p{a}", "address": a, **with_key} for a in self.primaries]
         config["zones"] = [{"name": z, "primaries": [f"p{a}" for a in of]}
                            for z, of in self.zones.items()]
-        for section in ("server", "listen", "tcp", "dpdk", "ports", "keys", "key-files",
-                        "primaries", "zones"):
+        for section in ("server", "listen", "tcp", "transfer", "memory", "dpdk", "ports",
+                        "keys", "key-files", "primaries", "zones"):
             if section in self.options:
                 config[section] = self.options[section]
         return config
@@ -147,10 +147,19 @@ class Understudy(Secondary):
                               capture_output=True, text=True, timeout=timeout, check=False)
 
     def ctl_json(self, *argv):
-        """What understudyctl --json prints."""
+        """The result that understudyctl --json prints."""
         done = self.ctl("--json", *argv)
         assert done.returncode == 0, f"understudyctl {argv}: {done.stdout}{done.stderr}"
-        return json.loads(done.stdout)
+        response = json.loads(done.stdout)
+        assert response["ok"]
+        return response["result"]
+
+    def zone_status(self, zone):
+        return self.ctl_json("zone", "status", zone)
+
+    def last_attempt(self, zone, primary=0):
+        """What came of the last exchange with a primary of the zone, None before any."""
+        return self.zone_status(zone)["primaries"][primary]["last"]
 
     def reload(self):
         self.write_config()

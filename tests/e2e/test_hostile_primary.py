@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Primaries that break off, lie, forge or never end: what is served stays, the
+reason shows in `zone status`, and the zone recovers once the primary behaves."""
+
+import struct
+import time
+
+import dns.rcode
+import pytest
+
+from harness.peers import KEY, OTHER_KEY
+from harness.process import wait_for
+from harness.scripted import Close, Pause, Raw, Scripted, Signer, notify, record
+
+ORIGIN = "example.com"
+
+
+def cut_off_between_messages(primary, q):
+    return primary.axfr_reply(q)[:2] + [Close]
+
+
+def cut_off_inside_a_message(primary, q):
+    first, second, *_ = primary.axfr_reply(q)
+    return [first, Raw(struct.pack("!H", len(second)) + second[:len(second) // 2]), Close]
+
+
+def cut_off_at_once(_primary, _q):
+    return [Close]
+
+
+def endless_new_records(primary, q):
+    return endless(primary, q, lambda i: f"e{i}")
+
+
+def endless_same_record(primary, q):
+    return endless(primary, q, lambda _: "same")
+
+
+def endless(primary, q, owner):
+    signer = primary.signer(q)
+    wire = primary.message(q, [primary.soa()])
+    yield signer.sign(wire) if signer else wire
+    i = 0
+    while True:
+        rrsets = [record(owner(i + k), "A", "192.0.2.1", origin=ORIGIN) for k in range(50)]
+        i += 50
+        wire = primary.message(q, rrsets, question=False)
+        yield signer.sign(wire) if signer else wire
+
+
+def silent_in_the_middle(primary, q):
+    return primary.axfr_reply(q)[:2] + [Pause(20), Close]
+
+
+def one_octet_a_second(primary, q):
+    first, second, *_ = primary.axfr_reply(q)
+    yield first
+    for octet in struct.pack("!H", len(second)) + second:
+        yield Raw(bytes([octet]))
+        yield Pause(1)
+
+
+def changed_messages(change):
+    """The messages of the transfer, each changed before it is signed."""
+    def behave(primary, q):
+        return primary.signed(q, [change(primary, q, i, w)
+                                  for i, w in enumerate(primary.axfr_wires(q))])
+    return behave
+
+
+def other_records(choose):
+    """A transfer of one message with the records that `choose` wants."""
+    def behave(primary, q):
+        wire = primary.message(q, choose(primary))
+        return primary.signed(q, [wire]) + [Close]
+    return behave
+
+
+def patched(at, value):
+    def change(_primary, _q, _i, wire):
+        return wire[:at] + value + wire[at + len(value):]
+    return change
+
+
+def flipped_id(_primary, _q, _i, wire):
+    return bytes([wire[0] ^ 0x55]) + wire[1:]
+
+
+def other_question(_primary, _q, i, wire):
+    return wire if i else wire.replace(b"\7example\3com\0", b"\7exampla\3com\0", 1)
+
+
+def other_question_type(_primary, _q, i, wire):
+    end = wire.index(b"\3com\0") + 5
+    return wire if i else wire[:end] + b"\0\1" + wire[end + 2:]
+
+
+def refused(primary, q):
+    return primary.signed(q, [primary.message(q, [], flags=0x8005)])
+
+
+def broken_record(rdlength, rdata):
+    """A record inside the transfer whose rdata is not what its type wants."""
+    def change(primary, q, i, wire):
+        if i != 1:
+            return wire
+        owner = b"\6broken\7example\3com\0"
+        junk = owner + struct.pack("!HHIH", 1, 1, 300, rdlength) + rdata
+        return wire[:6] + struct.pack("!H", struct.unpack("!H", wire[6:8])[0] + 1) \
+            + wire[8:] + junk
+    return change
+
+
+def pointer_loop(_primary, _q, i, wire):
+    if i != 1:
+        return wire
+    junk = struct.pack("!H", 0xc000 | len(wire)) + struct.pack("!HHIH", 1, 1, 300, 4) + b"\1\2\3\4"
+    return wire[:6] + struct.pack("!H", struct.unpack("!H", wire[6:8])[0] + 1) + wire[8:] + junk
+
+
+def count_too_high(_primary, _q, i, wire):
+    return wire if i != 1 else wire[:6] + b"\xff\xff" + wire[8:]
+
+
+def empty_message(primary, q):
+    return [Raw(b"\0\0"), Close]
+
+
+def noise(_primary, _q):
+    return [bytes(range(256)) * 2, Close]
+
+
+# Each with the reason that `zone status` must give, or one of them.
+HOSTILE = {
+    "cut-off between messages": (cut_off_between_messages, "closed"),
+    "cut-off inside a message": (cut_off_inside_a_message, "closed"),
+    "cut-off at once": (cut_off_at_once, "closed"),
+    "endless, new records": (endless_new_records, "limit-records"),
+    "endless, the same record": (endless_same_record, "limit-records limit-duration"),
+    "silent in the middle": (silent_in_the_middle, "timeout"),
+    "one octet a second": (one_octet_a_second, "timeout limit-duration"),
+    "no SOA first": (other_records(lambda p: [*p.body(), p.soa()]), "no-soa"),
+    "no SOA at all": (other_records(lambda p: p.body()), "no-soa"),
+    "no SOA at the end": (other_records(lambda p: [p.soa(), *p.body()]), "closed"),
+    "no records": (other_records(lambda p: []), "no-soa"),
+    "SOA of another name": (other_records(lambda p: [
+        record("other.example", "SOA", f"a. b. {p.serial} 1 1 1 1"), *p.body(),
+        record("other.example", "SOA", f"a. b. {p.serial} 1 1 1 1")]), "no-soa"),
+    "another serial at the end": (other_records(
+        lambda p: [p.soa(), *p.body(), p.soa(p.serial + 1)]), "serial"),
+    "records after the end": (other_records(
+        lambda p: [p.soa(), *p.body(), p.soa(), *p.body()]), "trailing"),
+    "another id": (changed_messages(flipped_id), "mismatch"),
+    "another question": (changed_messages(other_question), "mismatch"),
+    "another question type": (changed_messages(other_question_type), "mismatch"),
+    "no response": (changed_messages(
+        lambda p, q, i, w: w[:2] + bytes([w[2] & 0x7f]) + w[3:]), "mismatch"),
+    "another opcode": (changed_messages(
+        lambda p, q, i, w: w[:2] + bytes([w[2] | 0x28]) + w[3:]), "mismatch"),
+    "truncated": (changed_messages(
+        lambda p, q, i, w: w[:2] + bytes([w[2] | 0x02]) + w[3:]), "truncated"),
+    "refused": (refused, "refused"),
+    "rcode in a later message": (changed_messages(
+        lambda p, q, i, w: w[:3] + bytes([w[3] | (2 if i == 1 else 0)]) + w[4:]), "rcode"),
+    "A record of five octets": (changed_messages(broken_record(5, b"\1\2\3\4\5")), "malformed"),
+    "rdata beyond the message": (changed_messages(broken_record(500, b"\1\2\3\4")), "malformed"),
+    "compression loop": (changed_messages(pointer_loop), "malformed"),
+    "more records counted than there": (changed_messages(count_too_high), "malformed"),
+    "an empty message": (empty_message, "malformed"),
+    "noise": (noise, "mismatch malformed"),
+}
+
+
+# How a signature can be wrong. Every one needs a key.
+
+def unsigned(primary, q):
+    return primary.axfr_wires(q)
+
+
+def only_the_first_signed(primary, q):
+    first, *rest = primary.axfr_wires(q)
+    return [primary.signer(q).sign(first), *rest]
+
+
+def bit_flipped(primary, q):
+    wires = primary.axfr_reply(q)
+    wires[1] = wires[1].replace(b"serial", b"SERIAL", 1)
+    return wires
+
+
+def unsigned_message_changed(primary, q):
+    wires = primary.signed(q, primary.axfr_wires(q), every=100)
+    assert b"serial" in wires[1]
+    wires[1] = wires[1].replace(b"serial", b"SERIAL", 1)
+    return wires
+
+
+def message_left_out(primary, q):
+    wires = primary.axfr_reply(q)
+    return wires[:1] + wires[2:]
+
+
+def another_secret(primary, q):
+    name, algorithm, _ = KEY
+    return primary.signed(q, primary.axfr_wires(q),
+                          Signer((name, algorithm, OTHER_KEY[2]), q.mac))
+
+
+def another_key(primary, q):
+    return primary.signed(q, primary.axfr_wires(q), Signer(OTHER_KEY, q.mac))
+
+
+def clock_ahead(primary, q):
+    return primary.signed(q, primary.axfr_wires(q), primary.signer(q, shift=1000))
+
+
+def clock_behind(primary, q):
+    return primary.signed(q, primary.axfr_wires(q), primary.signer(q, shift=-1000))
+
+
+def reply_to_another_query(primary, q):
+    return primary.signed(q, primary.axfr_wires(q), Signer(KEY, b"x" * 32))
+
+
+def hundred_unsigned_between(primary, q):
+    serial = primary.serial
+    rrsets = [primary.soa(), *primary.body(),
+              *[record(f"m{i}", "TXT", f'"serial {serial}"', origin=ORIGIN) for i in range(110)],
+              primary.soa()]
+    wires = [primary.message(q, [r], question=i == 0) for i, r in enumerate(rrsets)]
+    return primary.signed(q, wires, every=1000)
+
+
+def cut_mac(primary, q):
+    """The first message's MAC cut to ten octets; RFC 8945, 5.2.2.1 forbids under 16."""
+    wires = primary.axfr_reply(q)
+    head = wires[0]
+    at = head.rindex(b"\x01\x2c\x00\x20") + 2  # fudge 300, MAC size 32
+    end = at + 2 + 32
+    rdlength_at = head.rindex(b"\0\xfa\0\xff\0\0\0\0") + 8
+    rdlength = struct.unpack("!H", head[rdlength_at:rdlength_at + 2])[0] - 22
+    wires[0] = head[:rdlength_at] + struct.pack("!H", rdlength) + head[rdlength_at + 2:at] \
+        + b"\x00\x0a" + head[at + 2:at + 12] + head[end:]
+    return wires
+
+
+FORGED = {
+    "unsigned": (unsigned, "tsig-missing"),
+    "only the first signed": (only_the_first_signed, "tsig-missing"),
+    "bit flipped": (bit_flipped, "tsig-badsig"),
+    "unsigned message changed": (unsigned_message_changed, "tsig-badsig"),
+    "message left out": (message_left_out, "tsig-badsig"),
+    "another secret": (another_secret, "tsig-badsig"),
+    "another key": (another_key, "tsig-badkey"),
+    "clock ahead": (clock_ahead, "tsig-badtime"),
+    "clock behind": (clock_behind, "tsig-badtime"),
+    "reply to another query": (reply_to_another_query, "tsig-badsig"),
+    "over 99 unsigned in a row": (hundred_unsigned_between, "tsig-missing"),
+    "MAC cut short": (cut_mac, "tsig-badsig malformed"),
+}
+
+# Odd, but right: must be taken.
+
+ODD = {
+    "a record a message": lambda p, q: p.signed(q, p.axfr_wires(q, per_message=1)),
+    "one message": lambda p, q: p.signed(q, p.axfr_wires(q, per_message=100)),
+    "question in every message": lambda p, q: p.signed(q, [
+        p.message(q, [r]) for r in [p.soa(), *p.body(), p.soa()]]),
+    "signed now and then": lambda p, q: p.signed(q, p.axfr_wires(q, per_message=1), every=7),
+    "in bits and pieces": lambda p, q: [
+        Raw(bytes([octet])) for w in p.axfr_reply(q)
+        for octet in struct.pack("!H", len(w)) + w],
+    "messages glued together": lambda p, q: [
+        Raw(b"".join(struct.pack("!H", len(w)) + w for w in p.axfr_reply(q)))],
+}
+
+LIMITS = {"transfer": {"connect-timeout": 2, "idle-timeout": 3, "max-time": 6,
+                       "max-records": 20000}}
+
+
+def served_serial(client):
+    """The version that is served; SOA and records must agree on it."""
+    serial = client.serial(ORIGIN)
+    assert serial is not None, "the zone is not served"
+    for i in (0, 9):
+        text = client.ask(f"v{i}.{ORIGIN}", "TXT").answer[0][0].strings[0].decode()
+        assert text == f"serial {serial}"
+    return serial
+
+
+@pytest.fixture(params=[None, KEY], ids=["open", "tsig"])
+def scene(request, stage):
+    return Scene(stage, request.param)
+
+
+@pytest.fixture
+def signed_scene(stage):
+    return Scene(stage, KEY)
+
+
+class Scene:
+    """A scripted primary and a server that has serial 1 from it."""
+
+    def __init__(self, stage, key):
+        self.key = key
+        self.primary = stage.start(Scripted(stage.clients, ORIGIN, key, timers="3600 2 604800 5"))
+        self.server = stage.secondary([ORIGIN], {ORIGIN: 1}, primaries=[self.primary.address],
+                                      key=key, **LIMITS)
+        self.client = self.server.client(stage.clients)
+        self.notifier = self.server.client(stage.clients, source=self.primary.address)
+
+    def offer(self, serial, behave=None):
+        """A new serial is to be had, and a NOTIFY says so."""
+        self.primary.good()
+        self.primary.serial = serial
+        if behave:
+            def script(q):
+                return behave(self.primary, q)
+            self.primary.replies.update(AXFR=script, IXFR=script)
+        assert notify(self.notifier, ORIGIN, self.key) == dns.rcode.NOERROR
+
+    def attempts(self):
+        return self.primary.asked("AXFR") + self.primary.asked("IXFR")
+
+    def wait_for_failure(self, before, reasons, timeout=15):
+        """Waits until an attempt after `before` has failed for one of the `reasons`."""
+        wait_for(lambda: self.attempts() > before, timeout, "an attempt")
+        if not self.server.understudy:
+            time.sleep(3)
+            return
+        last = {}
+
+        def failed():
+            last.update(self.server.last_attempt(ORIGIN))
+            return last["what"] == "transfer" and not last["ok"]
+        wait_for(failed, timeout, lambda: f"a failure, got {last}")
+        assert last["reason"] in reasons.split(), last
+        assert self.server.zone_status(ORIGIN)["failures"] > 0
+
+    def wait_served(self, serial, timeout=15):
+        wait_for(lambda: self.client.serial(ORIGIN) == serial, timeout, f"serial {serial}")
+
+
+def survives(scene, behave, reasons):
+    """Serial 1 stays while 2 is offered badly; 3 comes once all is well."""
+    before = scene.attempts()
+    scene.offer(2, behave)
+    scene.wait_for_failure(before, reasons)
+    assert served_serial(scene.client) == 1
+    scene.offer(3)
+    scene.wait_served(3)
+    assert served_serial(scene.client) == 3
+    if scene.server.understudy:
+        wait_for(lambda: scene.server.zone_status(ORIGIN)["failures"] == 0, 5, "no failures")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_transfer(scene, name):
+    survives(scene, *HOSTILE[name])
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_transfer(signed_scene, name):
+    survives(signed_scene, *FORGED[name])
+
+
+def test_recovery_by_the_retry_timer(signed_scene):
+    """No NOTIFY comes, no operator either: SOA retry alone brings the zone."""
+    before = signed_scene.attempts()
+    signed_scene.offer(2, bit_flipped)
+    signed_scene.wait_for_failure(before, "tsig-badsig")
+    signed_scene.primary.good()
+    signed_scene.wait_served(2)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_but_right_transfer(signed_scene, name):
+    signed_scene.offer(2, ODD[name])
+    signed_scene.wait_served(2)
+    assert served_serial(signed_scene.client) == 2
+
+
+def test_records_outside_the_zone_are_skipped(scene):
+    scene.primary.extra = [record("www.elsewhere.example", "A", "192.0.2.66"),
+                           record("xexample.com", "A", "192.0.2.67"),
+                           record("com", "NS", "ns1.example.com."),
+                           record("inside", "A", "192.0.2.68", origin=ORIGIN)]
+    scene.offer(2)
+    scene.wait_served(2)
+    assert scene.client.ask(f"inside.{ORIGIN}").answer[0][0].address == "192.0.2.68"
+    for name in ("www.elsewhere.example", "xexample.com", "com"):
+        assert scene.client.ask(name).rcode() == dns.rcode.REFUSED
+    if scene.server.understudy:
+        assert scene.server.zone_status(ORIGIN)["transfer"]["out_of_zone"] == 3
+
+
+def test_duplicates_and_unequal_ttls(scene):
+    """Duplicates are merged, the least TTL of an RRset holds (RFC 2181, section 5)."""
+    scene.primary.extra = [record("rr", "A", f"192.0.2.{i}", ttl, ORIGIN)
+                           for i, ttl in ((1, 300), (1, 300), (2, 60), (3, 600), (2, 60))]
+    scene.offer(2)
+    scene.wait_served(2)
+    answer = scene.client.ask(f"rr.{ORIGIN}").answer
+    assert sorted((r.ttl, rd.address) for r in answer for rd in r) \
+        == [(60, f"192.0.2.{i}") for i in (1, 2, 3)]
+    if scene.server.understudy:
+        transfer = scene.server.zone_status(ORIGIN)["transfer"]
+        assert transfer["duplicates"] == 2 and transfer["ttl_lowered"] > 0
+
+
+def test_older_serial_is_not_taken(scene):
+    scene.offer(0xffffffff)  # before 1, by RFC 1982
+    wait_for(lambda: scene.primary.asked("SOA"), 5, "a SOA query")
+    time.sleep(1)
+    assert served_serial(scene.client) == 1
+
+
+def test_serial_wraps_around(stage):
+    primary = stage.start(Scripted(stage.clients, ORIGIN))
+    primary.serial = 0xfffffffe
+    server_ = stage.secondary([ORIGIN], {ORIGIN: 0xfffffffe}, primaries=[primary.address])
+    notifier = server_.client(stage.clients, source=primary.address)
+    for serial in (0xffffffff, 0, 1):
+        primary.serial = serial
+        assert notify(notifier, ORIGIN) == dns.rcode.NOERROR
+        wait_for(lambda s=serial: server_.client(stage.clients).serial(ORIGIN) == s, 10,
+                 f"serial {serial}")
+
+
+def test_soa_query_with_lies(scene):
+    """Replies to the SOA query that must not be believed, nor stop anything."""
+    def lie(q):
+        right = scene.primary.soa_reply(q)[0]
+        return [flipped_id(None, None, 0, right), bytes(12), b"", right[:20], right]
+    scene.offer(2)
+    scene.wait_served(2)
+    scene.primary.serial = 3
+    scene.primary.replies["SOA"] = lie
+    assert notify(scene.notifier, ORIGIN, scene.key) == dns.rcode.NOERROR
+    wait_for(lambda: scene.client.serial(ORIGIN) == 3, 15, "serial 3")

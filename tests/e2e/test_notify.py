@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""NOTIFY, signed and unsigned, over UDP and TCP, from the primary and from
+strangers; updates at a real primary until they are served."""
+
+import statistics
+import time
+
+import dns.rcode
+import pytest
+
+from harness import net, zones
+from harness.peers import KEY, OTHER_KEY, PEERS, Bind
+from harness.process import wait_for
+from harness.scripted import Scripted, notify, notify_wire
+
+ORIGIN = "example.com"
+
+
+class Scene:
+    def __init__(self, stage, key):
+        self.key = key
+        self.primary = stage.start(Scripted(stage.clients, ORIGIN, key))
+        self.server = stage.secondary([ORIGIN], {ORIGIN: 1}, primaries=[self.primary.address],
+                                      key=key)
+        self.client = self.server.client(stage.clients)
+        self.friend = self.server.client(stage.clients, source=self.primary.address)
+        self.friend6 = self.server.client(stage.clients, address=net.SERVER6)
+        self.stranger = self.server.client(stage.clients, source=net.STRANGER)
+
+    def wait_served(self, serial):
+        wait_for(lambda: self.client.serial(ORIGIN) == serial, 10, f"serial {serial}")
+
+    def nothing_happens(self):
+        """The primary is not asked, and what is served stays."""
+        before = len(self.primary.queries)
+        time.sleep(0.3)
+        assert len(self.primary.queries) == before
+        assert self.client.serial(ORIGIN) == 1
+
+    def must_count(self, verdict, count=1):
+        """The daemon has counted so many NOTIFYs with this verdict."""
+        if self.server.understudy:
+            assert self.server.ctl_json("stats")["service"]["notify"][verdict] == count
+
+
+@pytest.fixture(params=[None, KEY], ids=["open", "tsig"])
+def scene(request, stage):
+    return Scene(stage, request.param)
+
+
+@pytest.fixture
+def signed_scene(stage):
+    return Scene(stage, KEY)
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_notify_of_the_primary(scene, tcp):
+    scene.primary.serial = 2
+    assert notify(scene.friend, ORIGIN, scene.key, tcp=tcp) == dns.rcode.NOERROR
+    scene.wait_served(2)
+    scene.primary.serial = 3  # one that names the serial, RFC 1996, 3.7
+    assert notify(scene.friend, ORIGIN, scene.key, tcp=tcp, serial=3) == dns.rcode.NOERROR
+    scene.wait_served(3)
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_notify_of_a_stranger(scene, tcp):
+    """From another address it is refused, even with the right key."""
+    scene.primary.serial = 2
+    assert notify(scene.stranger, ORIGIN, scene.key, tcp=tcp) \
+        in (dns.rcode.REFUSED, dns.rcode.NOTAUTH)
+    scene.nothing_happens()
+    scene.must_count("not from a primary, or not signed as configured")
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_notify_without_its_key(signed_scene, tcp):
+    signed_scene.primary.serial = 2
+    assert notify(signed_scene.friend, ORIGIN, tcp=tcp) in (dns.rcode.REFUSED, dns.rcode.NOTAUTH)
+    signed_scene.nothing_happens()
+
+
+@pytest.mark.parametrize("how", ["another key", "another secret", "clock ahead", "clock behind",
+                                 "changed"])
+def test_notify_with_a_wrong_signature(signed_scene, how):
+    signed_scene.primary.serial = 2
+    key = {"another key": OTHER_KEY, "another secret": (*KEY[:2], OTHER_KEY[2])}.get(how, KEY)
+    shift = {"clock ahead": 1000, "clock behind": -1000}.get(how, 0)
+    wire = notify_wire(ORIGIN, key, shift)
+    if how == "changed":
+        wire = wire.replace(b"\7example\3com", b"\7examplE\3com", 1)
+    reply = signed_scene.friend.udp_raw(wire)
+    assert dns.rcode.Rcode(reply[3] & 15) == dns.rcode.NOTAUTH  # RFC 8945, 5.2
+    signed_scene.nothing_happens()
+    signed_scene.must_count("TSIG error")
+
+
+def test_notify_for_a_zone_that_is_not_ours(scene):
+    assert notify(scene.friend, "other.example", scene.key) in (dns.rcode.NOTAUTH,
+                                                                dns.rcode.REFUSED)
+    assert notify(scene.friend, "sub." + ORIGIN, scene.key) in (dns.rcode.NOTAUTH,
+                                                                dns.rcode.REFUSED)
+    scene.nothing_happens()
+
+
+def test_malformed_notifies(scene):
+    """Cut anywhere, a NOTIFY leads to nothing, and the daemon goes on."""
+    wire = notify_wire(ORIGIN, scene.key, serial=2)
+    for end in range(len(wire)):
+        with scene.friend.udp_socket() as sock:
+            sock.send(wire[:end])
+    for at in range(2, len(wire)):
+        with scene.friend.udp_socket() as sock:
+            sock.send(wire[:at] + bytes([wire[at] ^ 0xff]) + wire[at + 1:])
+    assert scene.client.serial(ORIGIN) == 1
+
+
+def test_many_notifies_are_one_refresh_after_another(scene):
+    """A storm of NOTIFYs leads to few queries, and the newest serial is served."""
+    for serial in range(2, 202):
+        scene.primary.serial = serial
+        notify(scene.friend, ORIGIN, scene.key)
+    scene.wait_served(201)
+    assert scene.primary.asked("AXFR") <= 201
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["open", "tsig"])
+def test_updates_at_bind_are_served(stage, key):
+    """A dynamic update at BIND, its NOTIFY, and the new answer; prints how long it takes."""
+    primary = stage.peer(Bind, {ORIGIN: zones.zone_text(ORIGIN, 1, zones.many_names(1000))},
+                         key=key, updates=True)
+    server = stage.secondary([ORIGIN], {ORIGIN: 1}, key=key)
+    client = server.client(stage.clients)
+    took = []
+    for i in range(20):
+        start = time.monotonic()
+        primary.update(ORIGIN, lambda u, i=i: u.replace("version", 60, "TXT", f"v{i}"))
+
+        def served(i=i):
+            answer = client.ask(f"version.{ORIGIN}", "TXT").answer
+            return answer and answer[0][0].strings[0].decode() == f"v{i}"
+        wait_for(served, 10, f"version {i}", interval=0.001)
+        took.append(time.monotonic() - start)
+    print(f"update to answer: median {statistics.median(took) * 1000:.1f} ms, "
+          f"most {max(took) * 1000:.1f} ms")
+
+
+@pytest.mark.parametrize("kind", PEERS)
+def test_new_zone_file_is_served(stage, kind):
+    """Every peer's own NOTIFY is understood."""
+    primary = stage.peer(PEERS[kind], {ORIGIN: zones.zone_text(ORIGIN, 1)}, key=KEY)
+    server = stage.secondary([ORIGIN], {ORIGIN: 1}, primaries=[primary.address], key=KEY)
+    client = server.client(stage.clients)
+    time.sleep(1.1)  # zone files are told apart by their second
+    primary.replace_zone(ORIGIN, zones.zone_text(ORIGIN, 2, "new A 192.0.2.99\n"))
+    wait_for(lambda: client.serial(ORIGIN) == 2, 20, "serial 2")
+    assert client.ask(f"new.{ORIGIN}").answer[0][0].address == "192.0.2.99"
