@@ -234,6 +234,8 @@ static json_t *run_status(struct control *c)
 	json_object_set_new(out, "exchanges", json_integer(z->exchanges));
 	json_object_set_new(out, "waiting", json_integer(z->waiting));
 	json_object_set_new(out, "ports", hooks->ports(hooks->arg));
+	json_object_set_new(out, "snapshot", stats_snapshot(c->options.db));
+	json_object_set(out, "threads", json_object_get(threads, "threads"));
 	json_object_set(out, "queries",
 			json_object_get(json_object_get(threads, "sum"), "queries"));
 	json_decref(threads);

@@ -7,6 +7,8 @@
 #include "understudy/rcu.h"
 #include "understudy/rr.h"
 
+#define CHUNK_OCTETS (UINT64_C(2) << 20) // see struct zonedb_stats
+
 static json_int_t load(const _Atomic uint64_t *counter)
 {
 	return (json_int_t)atomic_load_explicit(counter, memory_order_relaxed);
@@ -87,6 +89,7 @@ json_t *stats_snapshot(const struct zonedb *db)
 	put(out, "chunks", s.chunks);
 	put(out, "chunks_huge", s.chunks_huge);
 	put(out, "chunks_retired", s.chunks_retired);
+	put(out, "octets_mapped", s.chunks * CHUNK_OCTETS);
 	put(out, "octets_live", s.octets_live);
 	put(out, "octets_garbage", s.octets_garbage);
 	put(out, "published", s.published);

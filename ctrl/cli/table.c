@@ -142,6 +142,25 @@ static void print_ports(FILE *to, json_t *ports)
 	}
 }
 
+static void print_memory(FILE *to, json_t *snapshot)
+{
+	fprintf(to, "%-*s %.1f MiB mapped (%lld of %lld chunks on hugepages), %.1f MiB in use\n",
+		LABEL_WIDTH, "zones' memory",
+		(double)get_number(snapshot, "octets_mapped") / 1048576,
+		get_number(snapshot, "chunks_huge"), get_number(snapshot, "chunks"),
+		(double)get_number(snapshot, "octets_live") / 1048576);
+}
+
+static void print_threads(FILE *to, json_t *threads)
+{
+	json_t *thread;
+	size_t i;
+	json_array_foreach (threads, i, thread) {
+		fprintf(to, "%-*s %s: %lld queries\n", LABEL_WIDTH, i ? "" : "answering",
+			get_text(thread, "name"), get_number(thread, "queries"));
+	}
+}
+
 void table_status(FILE *to, json_t *result)
 {
 	char buf[CELL_OCTETS];
@@ -159,6 +178,8 @@ void table_status(FILE *to, json_t *result)
 		get_number(zones, "not_loaded"), get_number(zones, "expired"));
 	fprintf(to, "%-*s %lld under way, %lld waiting\n", LABEL_WIDTH, "exchanges",
 		get_number(result, "exchanges"), get_number(result, "waiting"));
+	print_memory(to, json_object_get(result, "snapshot"));
+	print_threads(to, json_object_get(result, "threads"));
 	line_number(to, "queries", get_number(result, "queries"));
 }
 
