@@ -464,16 +464,6 @@ static enum xfr_reason take_zone(struct xfr *x, struct wire *w, const struct hea
 	return reason;
 }
 
-// What is signed is signed to the end: nothing is committed before.
-static enum xfr_reason commit(struct xfr *x)
-{
-	if (x->has_key && tsig_stream_finish(x->tsig) != RESULT_OK)
-		return XFR_REASON_TSIG_MISSING;
-	struct zone_txn *txn = x->txn;
-	x->txn = NULL;
-	return reason_of_result(zone_txn_commit(txn, &x->version));
-}
-
 // --- messages and octets --------------------------------------------------
 
 // Takes one message. *authentic: it is the primary's, as far as can be known.
@@ -564,12 +554,19 @@ static enum xfr_reason next_message(struct xfr *x, struct wire *in, const uint8_
 	return XFR_REASON_NONE;
 }
 
-// After the last message; `in` is what follows it.
+// After the last message; `in` is what follows it. What is signed is signed to
+// the end: nothing is committed before.
 static enum xfr_reason end(struct xfr *x, const struct wire *in)
 {
 	if (x->kind == XFR_SOA)
 		return XFR_REASON_NONE;
-	return wire_left(in) ? XFR_REASON_TRAILING : commit(x);
+	if (x->has_key && tsig_stream_finish(x->tsig) != RESULT_OK)
+		return XFR_REASON_TSIG_MISSING;
+	if (wire_left(in))
+		return XFR_REASON_TRAILING;
+	struct zone_txn *txn = x->txn;
+	x->txn = NULL;
+	return reason_of_result(zone_txn_commit(txn, &x->version));
 }
 
 enum xfr_status xfr_feed(struct xfr *x, const uint8_t *octets, size_t len, struct xfr_time now)
