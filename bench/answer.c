@@ -6,7 +6,8 @@
 // Queries come in bursts of 32 with EDNS, each in a buffer of its own among 1,024, and
 // are answered there by answer_burst. What is timed is the bursts alone; queries
 // are made before, and every answer is looked at after. A figure is the median
-// of several rounds over as many queries.
+// over all fillings of the buffers, so that what else the machine does in between
+// does not show; the range is that of the quartiles.
 #include <errno.h>
 #include <jansson.h>
 #include <sched.h>
@@ -24,8 +25,8 @@
 
 #define BUFFERS      1024
 #define BUFFER_SIZE  2048
-#define ROUNDS       9
-#define ROUND_FILLS  256 // of all buffers: 262,144 queries a round
+#define FILLS        2000 // of all buffers: two million queries
+#define WARM_FILLS   200  // before that
 #define LABEL_OCTETS 9
 
 static const uint8_t apex[] = "\5bench\4test";
@@ -156,23 +157,20 @@ static void check_reply(unsigned i, const struct row *row)
 		fail("a reply without the SOA");
 }
 
-// Cycles of one round.
-static uint64_t run_round(const struct row *row, uint64_t *seed)
+// Cycles a query, of one filling of the buffers.
+static double run_fill(const struct row *row, uint64_t *seed)
 {
-	uint64_t cycles = 0;
-	for (unsigned fill = 0; fill < ROUND_FILLS; fill++) {
-		for (unsigned i = 0; i < BUFFERS; i++)
-			make_query(i, row, (uint32_t)(random_next(seed) % row->choose));
-		uint64_t start = __rdtsc();
-		for (unsigned i = 0; i < BUFFERS; i += ANSWER_BURST_MAX) {
-			answer_burst(ctx, zonedb_view(db), items + i, ANSWER_BURST_MAX);
-			rcu_reader_quiescent();
-		}
-		cycles += __rdtsc() - start;
-		for (unsigned i = 0; i < BUFFERS; i++)
-			check_reply(i, row);
+	for (unsigned i = 0; i < BUFFERS; i++)
+		make_query(i, row, (uint32_t)(random_next(seed) % row->choose));
+	uint64_t start = __rdtsc();
+	for (unsigned i = 0; i < BUFFERS; i += ANSWER_BURST_MAX) {
+		answer_burst(ctx, zonedb_view(db), items + i, ANSWER_BURST_MAX);
+		rcu_reader_quiescent();
 	}
-	return cycles;
+	uint64_t cycles = __rdtsc() - start;
+	for (unsigned i = 0; i < BUFFERS; i++)
+		check_reply(i, row);
+	return (double)cycles / BUFFERS;
 }
 
 static int compare(const void *a, const void *b)
@@ -183,19 +181,20 @@ static int compare(const void *a, const void *b)
 
 static void run_row(const struct row *row, json_t *out)
 {
+	static double figures[FILLS];
 	uint64_t seed = 88172645463325252u;
-	double figures[ROUNDS];
 	make_zone(row->names);
-	run_round(row, &seed);
-	for (unsigned i = 0; i < ROUNDS; i++)
-		figures[i] = (double)run_round(row, &seed) / (ROUND_FILLS * BUFFERS);
-	qsort(figures, ROUNDS, sizeof(figures[0]), compare);
-	printf("%-12s %8.1f cycles/query  (%.1f to %.1f, %u names, %u queries a round)\n",
-	       row->name, figures[ROUNDS / 2], figures[0], figures[ROUNDS - 1], row->names,
-	       ROUND_FILLS * BUFFERS);
+	for (unsigned i = 0; i < WARM_FILLS; i++)
+		run_fill(row, &seed);
+	for (unsigned i = 0; i < FILLS; i++)
+		figures[i] = run_fill(row, &seed);
+	qsort(figures, FILLS, sizeof(figures[0]), compare);
+	double low = figures[FILLS / 4], median = figures[FILLS / 2], high = figures[FILLS * 3 / 4];
+	printf("%-12s %8.1f cycles/query  (%.1f to %.1f, %u names, %u queries)\n", row->name,
+	       median, low, high, row->names, FILLS * BUFFERS);
 	json_object_set_new(out, row->name,
-			    json_pack("{s:f, s:s, s:[f,f]}", "value", figures[ROUNDS / 2], "unit",
-				      "cycles/query", "range", figures[0], figures[ROUNDS - 1]));
+			    json_pack("{s:f, s:s, s:[f,f]}", "value", median, "unit",
+				      "cycles/query", "range", low, high));
 }
 
 static void cpu_model(char *out, size_t size)

@@ -48,7 +48,6 @@ dpdk:
   lcores: [1]
   hugepages: {hugepages}
   memory: {memory}
-  eal: [--in-memory]
 ports:
   - device: "net_pcap0,rx_pcap={dir}/queries.pcap,infinite_rx=1"
 keys:
@@ -92,19 +91,17 @@ def end(process):
 @contextlib.contextmanager
 def hugepages():
     """Reserves what both need; yields whether that could be had."""
-    path = "/proc/sys/vm/nr_hugepages"
-    with open(path, encoding="ascii") as file:
-        before = int(file.read())
-
-    def reserve(count):
-        with open(path, "w", encoding="ascii") as file:
-            file.write(str(count))
-        with open(path, encoding="ascii") as file:
-            return int(file.read())
+    def add(count):  # to what others may have reserved
+        with open("/proc/sys/vm/nr_hugepages", "r+", encoding="ascii") as file:
+            before = int(file.read())
+            file.seek(0)
+            file.write(str(before + count))
+        with open("/proc/meminfo", encoding="ascii") as file:
+            return int(re.search(r"HugePages_Free:\s*(\d+)", file.read())[1])
     try:
-        yield reserve(before + HUGEPAGES) >= before + HUGEPAGES
+        yield add(HUGEPAGES) >= HUGEPAGES
     finally:
-        reserve(before)
+        add(-HUGEPAGES)
 
 
 @contextlib.contextmanager
@@ -138,17 +135,23 @@ class Daemon:
     def ask(self, *command):
         done = subprocess.run([self.ctl, "-s", self.socket, "--json", *command],
                               capture_output=True, text=True, check=False, timeout=30)
-        return json.loads(done.stdout) if done.returncode == 0 else None
+        return json.loads(done.stdout)["result"] if done.returncode == 0 else None
 
     def answers(self):
-        return worker_counters(self.ask("stats"))
+        """What the workers have counted so far."""
+        workers = [row for row in self.ask("stats")["threads"] if row["name"] != "kernel"]
+        return {
+            "answers": sum(row["answers"] for row in workers),
+            "noerror": sum(row["rcodes"].get("NOERROR", 0) for row in workers),
+            "dropped": sum(sum(row["drops"].values()) for row in workers),
+        }
 
     def serves(self):
         if self.process.poll() is not None:
             with open(self.log, encoding="utf-8", errors="replace") as file:
                 raise SystemExit("bench/run port: understudyd ended:\n" + file.read()[-3000:])
         status = self.ask("zone", "status", ORIGIN)
-        return status is not None and zone_is_served(status)
+        return status is not None and status["state"] == "served"
 
     def rate(self, seconds):
         """Answers a second, while it has its turn; all of them must be right."""

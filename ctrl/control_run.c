@@ -121,13 +121,13 @@ static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
 
 static json_t *primary_json(const struct zone_primary_status *p)
 {
-	char address[CONFIG_ADDRESS_TEXT], key[NAME_TEXT_SIZE];
+	char address[CONFIG_ADDRESS_TEXT], key[NAME_TEXT_SIZE], text[ZONE_REASON_TEXT];
 	json_t *last = json_null();
 	if (p->unix_s) {
 		last = json_pack("{s:I, s:s, s:b, s:s, s:s}", "time", (json_int_t)p->unix_s, "what",
 				 p->kind == XFR_AXFR ? "transfer" : "SOA query", "ok",
 				 p->reason == XFR_REASON_NONE, "reason", xfr_reason_word(p->reason),
-				 "text", xfr_reason_text(p->reason));
+				 "text", zone_reason_text(p, text));
 		if (p->reason == XFR_REASON_NONE)
 			json_object_set_new(last, "serial", json_integer(p->serial));
 		else if (p->rcode)

@@ -159,12 +159,10 @@ static enum token take_word(struct lexer *x)
 
 static enum token next(struct lexer *x)
 {
-	unsigned comment_line = x->line;
-	if (!skip_blank(x)) {
-		x->token_line = comment_line;
-		return bad_token(x, "a comment has no end: */ is expected");
-	}
+	bool ended = skip_blank(x);
 	x->token_line = x->line;
+	if (!ended)
+		return bad_token(x, "a comment has no end: */ is expected");
 	if (x->at == x->end)
 		return x->token = TOKEN_END;
 	switch (*x->at) {

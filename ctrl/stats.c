@@ -44,9 +44,16 @@ json_t *stats_answer(const char *name, const struct answer_stats *s)
 	return row;
 }
 
+static const char *const notify_words[NOTIFY_VERDICT_COUNT] = {
+	[NOTIFY_ACCEPTED] = "notify_accepted",     [NOTIFY_DROPPED] = "notify_dropped",
+	[NOTIFY_MALFORMED] = "notify_malformed",   [NOTIFY_NOTIMP] = "notify_notimp",
+	[NOTIFY_NOTAUTH] = "notify_notauth",       [NOTIFY_REFUSED] = "notify_refused",
+	[NOTIFY_TSIG_ERROR] = "notify_tsig_error",
+};
+
 json_t *stats_service(const struct service_stats *s)
 {
-	json_t *out = json_object(), *notify = json_object();
+	json_t *out = json_object();
 	put(out, "udp_received", s->udp_received);
 	put(out, "udp_sent", s->udp_sent);
 	put(out, "udp_unsent", s->udp_unsent);
@@ -57,8 +64,7 @@ json_t *stats_service(const struct service_stats *s)
 	put(out, "tcp_timeouts", s->tcp_timeouts);
 	put(out, "tcp_messages", s->tcp_messages);
 	for (unsigned i = 0; i < NOTIFY_VERDICT_COUNT; i++)
-		put(notify, notify_verdict_text((enum notify_verdict)i), s->notify[i]);
-	json_object_set_new(out, "notify", notify);
+		put(out, notify_words[i], s->notify[i]);
 	return out;
 }
 

@@ -182,11 +182,19 @@ static void on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const str
 	struct transfer *t = udp->data;
 	if (t->stage != STAGE_UDP || (n == 0 && !from))
 		return;
-	if (n < 0) // an ICMP error, say
+	if (n < 0) { // an ICMP error, say
 		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
-	else if (!(flags & UV_UDP_PARTIAL))
-		advance(t, xfr_datagram(t->engine, (const uint8_t *)buf->base, (size_t)n,
-					loop_time()));
+		return;
+	}
+	enum xfr_status status = XFR_MORE;
+	if (!(flags & UV_UDP_PARTIAL))
+		status =
+			xfr_datagram(t->engine, (const uint8_t *)buf->base, (size_t)n, loop_time());
+	// Anybody may have forged what was not believed; TCP will tell.
+	if (status == XFR_MORE)
+		start_tcp(t);
+	else
+		advance(t, status);
 }
 
 static void send_datagram(struct transfer *t)

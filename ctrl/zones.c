@@ -7,6 +7,7 @@
 #include "zones.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #include "log.h"
 #include "loop.h"
 #include "transfer.h"
+#include "understudy/rr.h"
 
 #define SOA_CONCURRENT   64
 #define RETRY_MS         1000
@@ -161,17 +163,30 @@ static const char *name_text(const struct secondary *z, char buf[NAME_TEXT_SIZE]
 	return name_to_text(z->name.wire, buf);
 }
 
+const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT])
+{
+	const char *rcode = rcode_to_text(s->rcode);
+	if (s->reason == XFR_REASON_RCODE && rcode)
+		snprintf(buf, ZONE_REASON_TEXT, "%s: %s", xfr_reason_text(s->reason), rcode);
+	else if (s->reason == XFR_REASON_RCODE)
+		snprintf(buf, ZONE_REASON_TEXT, "%s: rcode %u", xfr_reason_text(s->reason),
+			 s->rcode);
+	else
+		snprintf(buf, ZONE_REASON_TEXT, "%s", xfr_reason_text(s->reason));
+	return buf;
+}
+
 static void log_exchange(struct secondary *z, const struct zone_primary_status *s,
 			 const struct transfer *t)
 {
-	char name[NAME_TEXT_SIZE], address[CONFIG_ADDRESS_TEXT];
+	char name[NAME_TEXT_SIZE], address[CONFIG_ADDRESS_TEXT], reason[ZONE_REASON_TEXT];
 	const struct config_primary *p = s->primary;
 	config_address_text(&p->address, address);
 	name_text(z, name);
 	if (s->reason) {
 		log_limited(&z->zones->log, LOG_LEVEL_WARNING, "zone %s: %s from %s (%s): %s", name,
 			    s->kind == XFR_AXFR ? "no transfer" : "no SOA", p->id, address,
-			    xfr_reason_text(s->reason));
+			    zone_reason_text(s, reason));
 	} else if (s->kind == XFR_AXFR) {
 		const struct xfr_stats *x = xfr_stats(transfer_engine(t));
 		uint64_t ms = transfer_elapsed_ms(t);

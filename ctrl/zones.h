@@ -47,6 +47,10 @@ struct zone_primary_status {
 	uint32_t serial;        // that it had, if it went well
 };
 
+#define ZONE_REASON_TEXT 128
+// A sentence on it, with the primary's rcode if that is the reason; returns buf.
+const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT]);
+
 struct zone_transfer_status {
 	uint64_t unix_s; // 0 = never
 	char primary[CONFIG_ADDRESS_TEXT];

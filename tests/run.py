@@ -229,10 +229,19 @@ def pytest(name, paths, limit_s, env):
         show_tail(name)
 
 
-def stage_e2e():
+def beside_peers(name, limit_s):
+    """The pytest cases of one folder, on the gcc build."""
     if not os.path.exists("build-test-gcc/build.ninja") and not build("gcc", "gcc"):
         return
-    pytest("e2e", ["tests"], 900, {"UNDERSTUDY_BUILD": "build-test-gcc"})
+    pytest(name, ["tests/" + name], limit_s, {"UNDERSTUDY_BUILD": "build-test-gcc"})
+
+
+def stage_port():
+    beside_peers("port", 300)
+
+
+def stage_e2e():
+    beside_peers("e2e", 900)
 
 
 STAGES = {
@@ -241,6 +250,7 @@ STAGES = {
     "clang": stage_clang,
     "asan": stage_asan,
     "tsan": stage_tsan,
+    "port": stage_port,
     "e2e": stage_e2e,
 }
 

@@ -81,12 +81,10 @@ static unsigned parse_all(struct answer_ctx *ctx, struct answer_item *items, uns
 						     items[i].may_punt, q);
 		if (ctx->fates[i] != QUERY_RESOLVE)
 			continue;
-		ctx->finds[i] = (struct find){
-			.qname = q->qname,
-			.qname_len = q->qname_octets,
-			.qtype = q->qtype,
-		};
-		ctx->found[found++] = &ctx->finds[i];
+		struct find *f = ctx->found[found++] = &ctx->finds[i];
+		f->qname = q->qname;
+		f->qname_len = q->qname_octets;
+		f->qtype = q->qtype;
 	}
 	return found;
 }
@@ -105,16 +103,14 @@ static size_t reply_limit(const struct answer_item *item, const struct query *q,
 	return limit;
 }
 
-static void write_reply(struct answer_ctx *ctx, const struct catalog *view,
+static void write_reply(struct answer_ctx *ctx, const struct answer_config *config,
 			struct answer_item *item, unsigned i)
 {
-	const struct answer_config *config = rcu_pointer_read(ctx->config);
 	const struct query *q = &ctx->queries[i];
 	struct resolver *rs = &ctx->resolver;
 	struct reply r;
 	reply_begin(&r, q, item->buf, reply_limit(item, q, config), &ctx->names);
 	if (ctx->fates[i] == QUERY_RESOLVE) {
-		rs->view = view;
 		rs->query = q;
 		rs->found = &ctx->finds[i];
 		rs->reply = &r;
@@ -130,7 +126,8 @@ static void write_reply(struct answer_ctx *ctx, const struct catalog *view,
 	unsigned rcode = r.rcode < ANSWER_RCODES - 1 ? r.rcode : ANSWER_RCODES - 1;
 	count(&ctx->stats.answers, 1);
 	count(&ctx->stats.by_rcode[rcode], 1);
-	count(&ctx->stats.truncated, r.truncated);
+	if (r.truncated)
+		count(&ctx->stats.truncated, 1);
 }
 
 static void drop(struct answer_ctx *ctx, struct answer_item *item, enum answer_drop why)
@@ -140,10 +137,11 @@ static void drop(struct answer_ctx *ctx, struct answer_item *item, enum answer_d
 	count(&ctx->stats.dropped[why], 1);
 }
 
-static void settle(struct answer_ctx *ctx, const struct catalog *view, struct answer_item *item,
-		   unsigned i)
+static void settle(struct answer_ctx *ctx, const struct answer_config *config,
+		   struct answer_item *item, unsigned i)
 {
-	count(&ctx->stats.tcp, item->peer.transport == ANSWER_TCP);
+	if (item->peer.transport == ANSWER_TCP)
+		count(&ctx->stats.tcp, 1);
 	switch (ctx->fates[i]) {
 	case QUERY_SHORT: drop(ctx, item, ANSWER_DROP_SHORT); break;
 	case QUERY_RESPONSE: drop(ctx, item, ANSWER_DROP_RESPONSE); break;
@@ -152,17 +150,19 @@ static void settle(struct answer_ctx *ctx, const struct catalog *view, struct an
 		item->reply_len = 0;
 		count(&ctx->stats.punted, 1);
 		break;
-	default: write_reply(ctx, view, item, i); break;
+	default: write_reply(ctx, config, item, i); break;
 	}
 }
 
 void answer_burst(struct answer_ctx *ctx, const struct catalog *view, struct answer_item *items,
 		  unsigned n)
 {
+	const struct answer_config *config = rcu_pointer_read(ctx->config);
 	assert(n <= ANSWER_BURST_MAX);
+	ctx->resolver.view = view;
 	zone_find_burst(view, ctx->found, parse_all(ctx, items, n));
 	for (unsigned i = 0; i < n; i++)
-		settle(ctx, view, &items[i], i);
+		settle(ctx, config, &items[i], i);
 	count(&ctx->stats.queries, n);
 }
 

@@ -2,7 +2,6 @@
 // Name compression: the table of suffixes, and writing names by it.
 #include "compress.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -12,86 +11,103 @@
 #define POINTER_BITS 0xc000u
 #define PLACE_LIMIT  0x4000u // what a pointer can reach
 
-static_assert((COMPRESS_SLOTS & (COMPRESS_SLOTS - 1)) == 0, "slots are masked");
-static_assert(COMPRESS_FILL < COMPRESS_SLOTS, "a search must meet an empty slot");
-
-void compress_begin(struct compress *c)
+static inline uint64_t load8(const uint8_t *p)
 {
-	c->used = 0;
-	if (++c->epoch == 0) {
-		memset(c->slots, 0, sizeof(c->slots));
-		c->epoch = 1;
-	}
+	uint64_t x;
+	memcpy(&x, p, 8);
+	return x;
 }
 
-static uint32_t label_hash(const uint8_t *label, uint32_t parent)
+static inline uint32_t load4(const uint8_t *p)
 {
-	uint32_t h = parent * 0x9e3779b1u;
-	for (unsigned i = 0; i <= *label; i++)
-		h = (h ^ name_lower[label[i]]) * 0x01000193u;
-	return h ^ (h >> 15);
+	uint32_t x;
+	memcpy(&x, p, 4);
+	return x;
 }
 
-static bool label_equal(const uint8_t *a, const uint8_t *b)
+// The first octets of a label, its length among them, in lower case: all of a
+// label of up to 7 octets. Reads no octet behind it; those in the middle of a
+// short one may count twice.
+static inline uint64_t label_head(const uint8_t *label)
 {
-	for (unsigned i = 0; i <= *a; i++)
+	unsigned n = 1u + *label;
+	if (n >= 8)
+		return name_lower8(load8(label));
+	if (n >= 4)
+		return name_lower8((uint64_t)load4(label) << 32 | load4(label + n - 4));
+	return name_lower8((uint64_t)label[0] << 16 | (uint64_t)label[1] << 8 | label[n - 1]);
+}
+
+// Whether labels with equal heads are equal.
+static inline bool label_tail_equal(const uint8_t *a, const uint8_t *b)
+{
+	if (*a != *b)
+		return false;
+	for (unsigned i = 8; i <= *a; i++)
 		if (name_lower[a[i]] != name_lower[b[i]])
 			return false;
 	return true;
 }
 
-// The slot of the suffix that is `label` before `parent`, or the empty slot
-// where it belongs.
-static struct compress_slot *find_slot(struct compress *c, const uint8_t *msg, const uint8_t *label,
-				       uint16_t parent)
+static inline uint64_t suffix_key(const uint8_t *label, uint16_t parent)
 {
-	uint32_t i = label_hash(label, parent);
-	for (;; i++) {
-		struct compress_slot *s = &c->slots[i & (COMPRESS_SLOTS - 1)];
-		if (s->epoch != c->epoch)
-			return s;
-		if (s->parent == parent && label_equal(label, msg + s->place))
-			return s;
-	}
+	return label_head(label) ^ (uint64_t)parent * 0x9e3779b97f4a7c15u;
+}
+
+// Place of the suffix that is `label` before `parent`; 0 if it is not known.
+static inline uint16_t find_suffix(const struct compress *c, const uint8_t *msg,
+				   const uint8_t *label, uint16_t parent)
+{
+	uint64_t key = suffix_key(label, parent);
+	for (uint32_t i = 0; i < c->used; i++)
+		if (c->key[i] == key && c->parent[i] == parent &&
+		    label_tail_equal(label, msg + c->place[i]))
+			return c->place[i];
+	return 0;
 }
 
 // A name on its way through the table.
 struct walk {
-	unsigned labels; // that are not yet known, leftmost ones
+	unsigned labels; // that are not known, leftmost ones
 	unsigned octets; // of these labels
 	uint16_t known;  // place of the suffix behind them, 0 = the root
 	uint8_t starts[NAME_MAX_LABELS];
 };
 
-static void find_known(struct compress *c, const uint8_t *msg, const uint8_t *name, struct walk *w)
+static inline void find_known(const struct compress *c, const uint8_t *msg, const uint8_t *name,
+			      struct walk *w)
 {
-	unsigned at = 0;
-	w->labels = 0;
-	w->known = 0;
+	unsigned at = 0, labels = 0;
+	uint16_t known = 0;
 	for (; name[at]; at += 1u + name[at])
-		w->starts[w->labels++] = (uint8_t)at;
-	for (; w->labels > 0; w->labels--) {
-		const uint8_t *label = name + w->starts[w->labels - 1];
-		struct compress_slot *s = find_slot(c, msg, label, w->known);
-		if (s->epoch != c->epoch)
+		w->starts[labels++] = (uint8_t)at;
+	for (; labels > 0; labels--) {
+		uint16_t place = find_suffix(c, msg, name + w->starts[labels - 1], known);
+		if (!place)
 			break;
-		w->known = s->place;
-		at = w->starts[w->labels - 1];
+		known = place;
+		at = w->starts[labels - 1];
 	}
+	w->labels = labels;
 	w->octets = at;
+	w->known = known;
 }
 
-// The unknown labels stand at `place` now.
-static void remember(struct compress *c, const uint8_t *msg, uint32_t place, struct walk *w)
+// The unknown labels stand at `place` now. None of them can be in the table:
+// what is behind the first of them is new with it.
+static inline void remember(struct compress *c, const uint8_t *msg, uint32_t place,
+			    const struct walk *w)
 {
-	for (; w->labels > 0; w->labels--) {
-		uint32_t at = place + w->starts[w->labels - 1];
-		if (at >= PLACE_LIMIT || c->used >= COMPRESS_FILL)
+	uint16_t parent = w->known;
+	for (unsigned left = w->labels; left > 0; left--) {
+		uint32_t at = place + w->starts[left - 1];
+		if (at >= PLACE_LIMIT || c->used == COMPRESS_SUFFIXES)
 			return;
-		struct compress_slot *s = find_slot(c, msg, msg + at, w->known);
-		*s = (struct compress_slot){ c->epoch, w->known, (uint16_t)at };
-		w->known = (uint16_t)at;
+		c->key[c->used] = suffix_key(msg + at, parent);
+		c->parent[c->used] = parent;
+		c->place[c->used] = (uint16_t)at;
 		c->used++;
+		parent = (uint16_t)at;
 	}
 }
 

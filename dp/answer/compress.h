@@ -2,33 +2,33 @@
 // Name compression: which suffixes stand where in the reply (RFC 1035 section 4.1.4).
 //
 // A suffix is known by its first label and by the place of the suffix behind
-// that label, so each step right to left looks one label up in a small hash
-// table. The place of the root is 0; no other suffix can stand there. Every
-// place is one of a literal label below 0x4000, never of a pointer.
+// that label, so a name is looked up label by label from its right end. The
+// place of the root is 0; no other suffix can stand there. Every place is one of
+// a literal label below 0x4000, never of a pointer.
 // Labels are compared without regard to case, as Knot and NSD do: the reply
 // stays small for clients that send mixed case, and names keep meaning the same
 // (RFC 4343).
+// A reply over UDP holds few names, so suffixes are searched one after the
+// other by a key that nearly always tells; a long reply over TCP remembers the
+// first ones only.
 #pragma once
 
 #include <stdint.h>
 
-#define COMPRESS_SLOTS 256 // a power of two
-#define COMPRESS_FILL  192 // so many suffixes are remembered, no more
-
-struct compress_slot {
-	uint32_t epoch; // of the reply that filled it; older ones are empty
-	uint16_t parent;
-	uint16_t place;
-};
+#define COMPRESS_SUFFIXES 64
 
 struct compress {
-	uint32_t epoch;
 	uint32_t used;
-	struct compress_slot slots[COMPRESS_SLOTS];
+	uint64_t key[COMPRESS_SUFFIXES];
+	uint16_t parent[COMPRESS_SUFFIXES]; // place of the suffix behind the label
+	uint16_t place[COMPRESS_SUFFIXES];
 };
 
-// Forgets all names; `c` was zeroed once, when it was made.
-void compress_begin(struct compress *c);
+// Forgets all names.
+static inline void compress_begin(struct compress *c)
+{
+	c->used = 0;
+}
 
 // Remembers a name that stands, uncompressed, at `place` of the message.
 void compress_note(struct compress *c, const uint8_t *msg, uint32_t place);

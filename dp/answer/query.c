@@ -11,10 +11,11 @@
 #define EDNS_FLAG_DO          0x8000u
 
 // The reply leaves the question where it is, so the name must be uncompressed
-// (no message has a place before it to point to). NULL if it is no name.
-static const uint8_t *read_qname(const uint8_t *p, const uint8_t *end, struct query *q)
+// (no message has a place before it to point to). Returns what follows the
+// question, or NULL.
+static const uint8_t *read_question(const uint8_t *start, const uint8_t *end, struct query *q)
 {
-	const uint8_t *start = p;
+	const uint8_t *p = start;
 	unsigned labels = 0;
 	for (;; labels++) {
 		if (p >= end || *p > 63)
@@ -24,42 +25,33 @@ static const uint8_t *read_qname(const uint8_t *p, const uint8_t *end, struct qu
 		p += 1 + *p;
 	}
 	p++;
-	if (p - start > NAME_MAX_OCTETS)
+	if (p - start > NAME_MAX_OCTETS || end - p < QUESTION_FIXED_OCTETS)
 		return NULL;
 	q->qname = start;
 	q->qname_octets = (uint16_t)(p - start);
 	q->qname_labels = (uint8_t)labels;
-	return p;
-}
-
-static bool read_question(struct wire *w, struct query *q)
-{
-	const uint8_t *p = read_qname(w->pos, w->end, q);
-	if (!p || w->end - p < QUESTION_FIXED_OCTETS)
-		return false;
 	q->qtype = wire_peek_be16(p);
 	q->qclass = wire_peek_be16(p + 2);
 	p += QUESTION_FIXED_OCTETS;
-	q->question_octets = (uint16_t)(p - w->pos);
-	w->pos = p;
-	return true;
+	q->question_octets = (uint16_t)(p - start);
+	return p;
 }
 
-// Steps over an owner name, which may end in a pointer. Where that points to
-// does not matter: nothing here needs the name.
-static bool skip_owner(struct wire *w)
+// Returns what follows an owner name, which may end in a pointer, or NULL.
+// Where that points to does not matter: nothing here needs the name.
+static const uint8_t *skip_owner(const uint8_t *p, const uint8_t *end)
 {
-	for (;;) {
-		unsigned c = wire_u8(w);
-		if (w->failed || (c > 63 && c < 0xc0))
-			return false;
+	while (p < end) {
+		unsigned c = *p++;
 		if (c == 0)
-			return true;
-		if (!wire_take(w, c < 0xc0 ? c : 1))
-			return false;
-		if (c >= 0xc0)
-			return true;
+			return p;
+		if (c > 63)
+			return c >= 0xc0 && p < end ? p + 1 : NULL;
+		if (end - p < c)
+			return NULL;
+		p += c;
 	}
+	return NULL;
 }
 
 // No option means anything to us yet, but each must lie within the record
@@ -91,34 +83,46 @@ static bool read_opt(const uint8_t *fixed, struct query *q)
 	return true;
 }
 
-// Records that have no business in a query are stepped over, as BIND and Knot
-// do; OPT and TSIG have their places (RFC 6891 section 6.1.1, RFC 8945
-// section 5.1).
-static bool read_record(struct wire *w, struct query *q, bool additional, bool last)
+// Returns what follows the record, or NULL. Records that have no business in a
+// query are stepped over, as BIND and Knot do; OPT and TSIG have their places
+// (RFC 6891 section 6.1.1, RFC 8945 section 5.1).
+static const uint8_t *read_record(const uint8_t *owner, const uint8_t *end, struct query *q,
+				  bool additional, bool last)
 {
-	bool root_owner = wire_left(w) > 0 && *w->pos == 0;
-	if (!skip_owner(w))
-		return false;
-	const uint8_t *fixed = wire_take(w, RECORD_FIXED_OCTETS);
-	if (!fixed || !wire_take(w, wire_peek_be16(fixed + 8)))
-		return false;
+	const uint8_t *fixed = skip_owner(owner, end);
+	if (!fixed || end - fixed < RECORD_FIXED_OCTETS)
+		return NULL;
+	const uint8_t *rdata = fixed + RECORD_FIXED_OCTETS;
+	uint16_t rdlen = wire_peek_be16(fixed + 8);
+	if (end - rdata < rdlen)
+		return NULL;
 	switch (wire_peek_be16(fixed)) {
-	case RRTYPE_OPT: return additional && root_owner && read_opt(fixed, q);
-	case RRTYPE_TSIG: q->tsig = true; return additional && last;
-	default: return true;
+	case RRTYPE_OPT:
+		if (!additional || *owner != 0 || !read_opt(fixed, q))
+			return NULL;
+		break;
+	case RRTYPE_TSIG:
+		if (!additional || !last)
+			return NULL;
+		q->tsig = true;
+		break;
+	default: break;
 	}
+	return rdata + rdlen;
 }
 
-static bool read_records(struct wire *w, struct query *q)
+static bool read_records(const uint8_t *msg, const uint8_t *p, const uint8_t *end, struct query *q)
 {
-	unsigned before = wire_peek_be16(w->base + 6) + wire_peek_be16(w->base + 8);
-	unsigned all = before + wire_peek_be16(w->base + 10);
-	for (unsigned i = 0; i < all; i++)
-		if (!read_record(w, q, i >= before, i + 1 == all))
+	unsigned before = wire_peek_be16(msg + 6) + wire_peek_be16(msg + 8);
+	unsigned all = before + wire_peek_be16(msg + 10);
+	for (unsigned i = 0; i < all; i++) {
+		p = read_record(p, end, q, i >= before, i + 1 == all);
+		if (!p)
 			return false;
+	}
 	// What the counts do not speak of makes the message malformed. (Knot says
 	// so too; BIND and NSD look away.)
-	return wire_left(w) == 0;
+	return p == end;
 }
 
 static enum query_fate error(struct query *q, uint16_t rcode)
@@ -164,11 +168,11 @@ enum query_fate query_parse(const uint8_t *msg, size_t len, bool may_punt, struc
 		return may_punt ? QUERY_PUNT : error(q, RCODE_NOTIMP);
 	if (wire_peek_be16(msg + 4) != 1)
 		return error(q, RCODE_FORMERR);
-	struct wire w = wire_init(msg, len);
-	w.pos += DNS_HEADER_OCTETS;
-	if (!read_question(&w, q))
+	const uint8_t *end = msg + len;
+	const uint8_t *records = read_question(msg + DNS_HEADER_OCTETS, end, q);
+	if (!records)
 		return error(q, RCODE_FORMERR);
-	if (!read_records(&w, q)) {
+	if (!read_records(msg, records, end, q)) {
 		// An OPT record half understood is not answered with one.
 		q->edns = false;
 		return error(q, RCODE_FORMERR);

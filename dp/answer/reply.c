@@ -105,13 +105,20 @@ static bool put_plain_rdata(struct reply *r, uint16_t type, const uint8_t *recor
 	return true;
 }
 
+// Type, class and TTL as they stand in every record of a set.
+static inline void fixed_octets(uint8_t fixed[RECORD_FIXED_OCTETS], const struct reply *r,
+				const struct rrset *set)
+{
+	wire_poke_be16(fixed, set->type);
+	wire_poke_be16(fixed + 2, r->rrclass);
+	wire_poke_be32(fixed + 4, set->ttl_s);
+}
+
 static bool put_records(struct reply *r, struct owner *owner, const struct rrset *set)
 {
 	const struct rdata_shape *shape = rdata_shape(set->type);
 	uint8_t fixed[RECORD_FIXED_OCTETS];
-	wire_poke_be16(fixed, set->type);
-	wire_poke_be16(fixed + 2, r->rrclass);
-	wire_poke_be32(fixed + 4, set->ttl_s);
+	fixed_octets(fixed, r, set);
 	const uint8_t *record = set->records;
 	for (uint32_t i = 0; i < set->count; i++) {
 		size_t len = wire_peek_be16(record);
@@ -128,16 +135,46 @@ static bool put_records(struct reply *r, struct owner *owner, const struct rrset
 	return true;
 }
 
+// Addresses under a name that stands in the reply already: most of all records.
+// What they take is known before, and copies of a fixed size need no call.
+static bool put_addresses(struct reply *r, uint16_t place, const struct rrset *set)
+{
+	size_t len = set->type == RRTYPE_A ? 2 + 4 : 2 + 16;
+	size_t octets = set->count * (2 + RECORD_FIXED_OCTETS + len);
+	assert(set->octets == set->count * len);
+	if (r->limit - r->octets < octets)
+		return false;
+	uint8_t head[2 + RECORD_FIXED_OCTETS];
+	wire_poke_be16(head, (uint16_t)(POINTER_BITS | place));
+	fixed_octets(head + 2, r, set);
+	const uint8_t *record = set->records, *end = record + set->octets;
+	uint8_t *p = r->msg + r->octets;
+	for (; record < end; record += len, p += sizeof(head) + len) {
+		memcpy(p, head, sizeof(head));
+		if (len == 2 + 4)
+			memcpy(p + sizeof(head), record, 2 + 4);
+		else
+			memcpy(p + sizeof(head), record, 2 + 16);
+	}
+	r->octets += (uint32_t)octets;
+	return true;
+}
+
 bool reply_rrset(struct reply *r, enum section section, struct owner *owner,
 		 const struct rrset *set)
 {
-	uint32_t octets = r->octets;
-	uint16_t place = owner->place;
-	if (!put_records(r, owner, set)) {
-		r->octets = octets;
-		owner->place = place;
-		r->names_begun = false; // it may speak of what is no longer there
-		return false;
+	if (owner->place && (set->type == RRTYPE_A || set->type == RRTYPE_AAAA)) {
+		if (!put_addresses(r, owner->place, set))
+			return false;
+	} else {
+		uint32_t octets = r->octets;
+		uint16_t place = owner->place;
+		if (!put_records(r, owner, set)) {
+			r->octets = octets;
+			owner->place = place;
+			r->names_begun = false; // it may speak of what is no longer there
+			return false;
+		}
 	}
 	r->counts[section] = (uint16_t)(r->counts[section] + set->count);
 	return true;

@@ -2,6 +2,7 @@
 // Frames: parsed with bounds checked at each layer, and turned round in place.
 #include "frame.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 #define ETHERTYPE_STAG 0x88a8 // 802.1ad
 
 #define IP_UDP      17
-#define IP_TTL      64
+#define HOP_LIMIT   64
+#define IPV4_FIRST  0x4500 // version, header length, no DSCP
 #define IPV4_DF     0x4000
 #define IPV4_MF_OFF 0x3fff // more fragments, or an offset
 
@@ -37,18 +39,28 @@ void frame_local_init(struct frame_local *local, const uint8_t mac[FRAME_MAC_LEN
 
 // --- checksums (RFC 1071): sums run over octets as they stand in memory -------
 
+static uint64_t sum_word(const uint8_t *p)
+{
+	uint32_t word;
+	memcpy(&word, p, 4);
+	return word;
+}
+
 static uint64_t sum_octets(uint64_t sum, const uint8_t *p, size_t len)
 {
-	for (; len >= 4; p += 4, len -= 4) {
-		uint32_t word;
-		memcpy(&word, p, 4);
-		sum += word;
+	for (; len >= 16; p += 16, len -= 16)
+		sum += sum_word(p) + sum_word(p + 4) + sum_word(p + 8) + sum_word(p + 12);
+	for (; len >= 4; p += 4, len -= 4)
+		sum += sum_word(p);
+	if (len & 2) {
+		uint16_t half;
+		memcpy(&half, p, 2);
+		sum += half;
+		p += 2;
 	}
-	uint8_t rest[4] = { 0 };
-	memcpy(rest, p, len);
-	uint32_t word;
-	memcpy(&word, rest, 4);
-	return sum + word;
+	if (len & 1)
+		sum += htons((uint16_t)(*p << 8));
+	return sum;
 }
 
 static uint16_t sum_fold(uint64_t sum)
@@ -60,13 +72,16 @@ static uint16_t sum_fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-// The pseudo-header's sum; both families put source and destination side by side.
-static uint64_t sum_pseudo(const uint8_t *ip, uint8_t family, uint16_t udp_len)
+// The sum of both addresses, which stand side by side in both families.
+static uint64_t sum_addresses(const uint8_t *ip, uint8_t family)
 {
-	uint8_t tail[4] = { 0, IP_UDP };
-	wire_poke_be16(tail + 2, udp_len);
-	uint64_t sum = sum_octets(0, tail, 4);
-	return family == 4 ? sum_octets(sum, ip + 12, 8) : sum_octets(sum, ip + 8, 32);
+	return family == 4 ? sum_octets(0, ip + 12, 8) : sum_octets(0, ip + 8, 32);
+}
+
+// The pseudo-header's sum (RFC 768; RFC 8200 section 8.1).
+static uint64_t sum_pseudo(uint64_t addresses, uint16_t udp_len)
+{
+	return addresses + htons(IP_UDP) + htons(udp_len);
 }
 
 // --- parsing --------------------------------------------------------------------
@@ -152,7 +167,8 @@ static void parse_udp(const uint8_t *data, size_t room, unsigned good, struct fr
 	if (udp_sum == 0 && out->family == 6)
 		return drop(out, PORT_DROP_UDP_CHECKSUM);
 	if (udp_sum != 0 && !(good & FRAME_UDP_SUM_GOOD) &&
-	    sum_fold(sum_octets(sum_pseudo(ip, out->family, udp_len), udp, udp_len)) != 0xffff)
+	    sum_fold(sum_octets(sum_pseudo(sum_addresses(ip, out->family), udp_len), udp,
+				udp_len)) != 0xffff)
 		return drop(out, PORT_DROP_UDP_CHECKSUM);
 	out->dns_len = (uint16_t)(udp_len - FRAME_UDP_LEN);
 	out->kind = FRAME_QUERY;
@@ -268,26 +284,28 @@ static void swap_octets(uint8_t *a, uint8_t *b, size_t len)
 	memcpy(b, t, len);
 }
 
-static void reply_ipv4(uint8_t *ip, uint16_t udp_len, bool offload)
+// Sums are taken of what is known, not of headers just written: reading those back
+// in other widths would stall.
+static void reply_ipv4(uint8_t *ip, uint64_t addresses, uint16_t udp_len, bool offload)
 {
-	ip[1] = 0;
-	wire_poke_be16(ip + 2, (uint16_t)(FRAME_IPV4_LEN + udp_len));
+	const uint16_t total = (uint16_t)(FRAME_IPV4_LEN + udp_len);
+	uint64_t sum = addresses + htons(IPV4_FIRST) + htons(total) + htons(IPV4_DF) +
+		       htons(HOP_LIMIT << 8 | IP_UDP);
+	uint16_t checksum = offload ? 0 : (uint16_t)~sum_fold(sum);
+	wire_poke_be16(ip, IPV4_FIRST);
+	wire_poke_be16(ip + 2, total);
 	wire_poke_be16(ip + 4, 0); // atomic datagrams need no id (RFC 6864 section 4.1)
 	wire_poke_be16(ip + 6, IPV4_DF);
-	ip[8] = IP_TTL;
-	wire_poke_be16(ip + 10, 0);
+	wire_poke_be16(ip + 8, HOP_LIMIT << 8 | IP_UDP);
+	memcpy(ip + 10, &checksum, 2);
 	swap_octets(ip + 12, ip + 16, 4);
-	if (!offload) {
-		uint16_t sum = (uint16_t)~sum_fold(sum_octets(0, ip, FRAME_IPV4_LEN));
-		memcpy(ip + 10, &sum, 2);
-	}
 }
 
 static void reply_ipv6(uint8_t *ip, uint16_t udp_len)
 {
 	wire_poke_be32(ip, 0x60000000);
 	wire_poke_be16(ip + 4, udp_len);
-	ip[7] = IP_TTL;
+	ip[7] = HOP_LIMIT;
 	swap_octets(ip + 8, ip + 24, 16);
 }
 
@@ -296,23 +314,24 @@ size_t frame_reply(uint8_t *data, const struct frame *f, uint16_t dns_len, bool 
 	assert(f->kind == FRAME_QUERY);
 	uint8_t *ip = data + f->l3;
 	uint8_t *udp = data + f->dns - FRAME_UDP_LEN;
-	uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
+	const uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
+	const uint64_t addresses = sum_addresses(ip, f->family);
+	const uint64_t pseudo = sum_pseudo(addresses, udp_len);
+	uint16_t checksum = sum_fold(pseudo);
+	if (!offload) {
+		uint64_t sum = pseudo + sum_word(udp) + htons(udp_len);
+		checksum = (uint16_t)~sum_fold(sum_octets(sum, data + f->dns, dns_len));
+		if (checksum == 0)
+			checksum = 0xffff; // 0 would say: no checksum (RFC 768)
+	}
 
 	swap_octets(data, data + FRAME_MAC_LEN, FRAME_MAC_LEN);
 	if (f->family == 4)
-		reply_ipv4(ip, udp_len, offload);
+		reply_ipv4(ip, addresses, udp_len, offload);
 	else
 		reply_ipv6(ip, udp_len);
 	swap_octets(udp, udp + 2, 2);
 	wire_poke_be16(udp + 4, udp_len);
-	wire_poke_be16(udp + 6, 0);
-	uint64_t pseudo = sum_pseudo(ip, f->family, udp_len);
-	uint16_t sum = sum_fold(pseudo);
-	if (!offload) {
-		sum = (uint16_t)~sum_fold(sum_octets(pseudo, udp, udp_len));
-		if (sum == 0)
-			sum = 0xffff; // 0 would say: no checksum (RFC 768)
-	}
-	memcpy(udp + 6, &sum, 2);
+	memcpy(udp + 6, &checksum, 2);
 	return f->dns + (size_t)dns_len;
 }

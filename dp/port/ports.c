@@ -257,7 +257,7 @@ void port_other_cpus(const struct ports *p, cpu_set_t *out)
 const char *port_drop_text(enum port_drop d)
 {
 	static const char *const text[] = {
-		[PORT_DROP_SHORT] = "short-frame",
+		[PORT_DROP_SHORT] = "short",
 		[PORT_DROP_OTHER_MAC] = "other-mac",
 		[PORT_DROP_OWN_MAC] = "own-mac",
 		[PORT_DROP_GROUP_MAC] = "group-mac",

@@ -409,6 +409,21 @@ cell_ref arena_alloc(struct arena_writer *w, uint32_t cells)
 	return ref;
 }
 
+// A run of the writer's own, which nobody else has seen, goes at once.
+static void release_run(struct arena_writer *w, uint32_t first)
+{
+	struct arena *a = w->arena;
+	uint32_t n = 0;
+	while (w->chunks[n] != first)
+		n++;
+	w->chunk_count--;
+	memmove(&w->chunks[n], &w->chunks[n + 1], (w->chunk_count - n) * sizeof(w->chunks[0]));
+	pthread_mutex_lock(&a->lock);
+	atomic_store_explicit(&a->chunk[first].writer, NULL, memory_order_relaxed);
+	give_back(a, first);
+	pthread_mutex_unlock(&a->lock);
+}
+
 enum result arena_release(struct arena_writer *w, cell_ref ref, uint32_t cells)
 {
 	if (!arena_owns(w, ref))
@@ -417,7 +432,9 @@ enum result arena_release(struct arena_writer *w, cell_ref ref, uint32_t cells)
 	c->writer_live -= cells;
 	atomic_fetch_sub_explicit(&c->live, cells, memory_order_relaxed);
 	w->live -= cells;
-	if (cells <= ARENA_LIST_CELLS) {
+	if (cells > RUN_THRESHOLD) {
+		release_run(w, ref >> CHUNK_SHIFT);
+	} else if (cells <= ARENA_LIST_CELLS) {
 		memcpy(arena_cells(w->arena, ref), &w->list[cells], sizeof(cell_ref));
 		w->list[cells] = ref;
 	}

@@ -23,8 +23,7 @@ struct checking {
 	const struct zone *z;        // TRIE_NODES
 	struct level level[KEY_MAX]; // the branches above the twig being looked at
 	unsigned depth;
-	unsigned parted_at; // least offset at which the walk took another child since
-			    // the last leaf
+	unsigned parted_at;   // least offset of another child taken since the last leaf
 	struct trie_key last; // that leaf's key
 	bool first;
 
@@ -266,17 +265,20 @@ static bool check_zone(struct checking *outer, const struct twig *leaf)
 // unpublished is about.
 static bool check_chunks(struct checking *c)
 {
-	const struct arena *a = c->db->arena;
-	for (uint32_t i = 0; i < a->chunk_slots; i++) {
+	struct arena *a = c->db->arena;
+	bool ok = true;
+	pthread_mutex_lock(&a->lock); // retired chunks go at any time
+	for (uint32_t i = 0; ok && i < a->chunk_slots; i++) {
 		uint64_t live = 0;
 		if (a->chunk[i].state == CHUNK_OPEN || a->chunk[i].state == CHUNK_SEALED)
 			live = (uint64_t)atomic_load_explicit(&a->chunk[i].live,
 							      memory_order_relaxed);
 		if (live != c->reached[i])
-			return fail(c, "chunk %u counts %llu live cells, the view reaches %llu", i,
-				    (unsigned long long)live, (unsigned long long)c->reached[i]);
+			ok = fail(c, "chunk %u counts %llu live cells, the view reaches %llu", i,
+				  (unsigned long long)live, (unsigned long long)c->reached[i]);
 	}
-	return true;
+	pthread_mutex_unlock(&a->lock);
+	return ok;
 }
 
 enum result zonedb_check(const struct zonedb *db, const struct catalog *view, char *why,

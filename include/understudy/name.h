@@ -50,6 +50,16 @@ const char *name_to_text(const uint8_t *wire, char buf[static NAME_TEXT_SIZE]);
 // ASCII lower case of one octet (RFC 4343).
 extern const uint8_t name_lower[256];
 
+// The same for eight octets at once, whatever their order. Length octets of
+// labels are below 'A' and stay.
+static inline uint64_t name_lower8(uint64_t x)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t low = x & 0x7f * ones;
+	uint64_t after_z = low + (0x7f - 'Z') * ones, from_a = low + (0x80 - 'A') * ones;
+	return x | ((~x & (from_a ^ after_z) & 0x80 * ones) >> 2);
+}
+
 bool name_equal(const uint8_t *a, const uint8_t *b);
 
 // Whether `name` is `ancestor` or below it.

@@ -118,7 +118,7 @@ enum port_drop {
 	PORT_DROP_TX,             // the device took no more to send
 	PORT_DROP_COUNT
 };
-const char *port_drop_text(enum port_drop d); // "short-frame", "other-mac", ...
+const char *port_drop_text(enum port_drop d); // "short", "other-mac", ...
 
 // Counters of one worker: relaxed stores by the worker, loads by any thread.
 struct port_stats {

@@ -116,7 +116,7 @@ bool rdata_equal(uint16_t type, const uint8_t *a, uint16_t a_len, const uint8_t 
 // Canonical order of two rdata of one type (RFC 4034 section 6.3), case ignored
 // as rdata_equal does: <0, 0 exactly when rdata_equal, >0.
 int rdata_compare(uint16_t type, const uint8_t *a, uint16_t a_len, const uint8_t *b,
-                  uint16_t b_len);
+		  uint16_t b_len);
 
 // Types that can stand in no zone: OPT and the meta and query types
 // (RFC 6895 section 3.1).

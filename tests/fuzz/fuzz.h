@@ -4,7 +4,15 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 // Called once before the first input; may do nothing.
 int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+// A property that must hold for every input.
+#define REQUIRE(holds)           \
+	do {                     \
+		if (!(holds))    \
+			abort(); \
+	} while (0)

@@ -209,7 +209,7 @@ static void print_lcore(const struct port_lcore *l)
 	for (unsigned d = 0; d < PORT_DROP_COUNT; d++)
 		printf(", \"%s\": %llu", port_drop_text(d), load(&l->stats->dropped[d]));
 	for (unsigned d = 0; d < ANSWER_DROP_COUNT; d++)
-		printf(", \"%s\": %llu", answer_drop_text(d), load(&l->answer->dropped[d]));
+		printf(", \"dns-%s\": %llu", answer_drop_text(d), load(&l->answer->dropped[d]));
 	printf("}");
 }
 

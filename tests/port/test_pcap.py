@@ -53,7 +53,7 @@ def test_each_drop_has_its_reason(tmp_path):
     wire = question().to_wire()
     good = udp(wire, frames.CLIENT4, frames.SERVER4)
     cases = {
-        "short-frame": [b"\2\0\0", ethernet(b"", kind=0x0800), ethernet(ipv4(good)[:19]),
+        "short": [b"\2\0\0", ethernet(b"", kind=0x0800), ethernet(ipv4(good)[:19]),
                         ethernet(ipv6(good)[:39]), ethernet(b"", tags=[CTAG])[:17]],
         "other-mac": [ethernet(ipv4(good), to="02:00:00:00:00:99")],
         "own-mac": [ethernet(ipv4(good), source=frames.SERVER_MAC)],
@@ -82,8 +82,8 @@ def test_each_drop_has_its_reason(tmp_path):
                          ethernet(ipv4(good, destination="10.53.0.9")), query4(wire, dport=54),
                          ethernet(ipv6(good, protocol=44)), ethernet(ipv6(good, protocol=58)),
                          query4(b"\0\1\x20\0" + wire[4:])],
-        "short": [query4(b""), query4(wire[:11]), query6(wire[:11])],
-        "response": [query4(wire[:2] + b"\x80" + wire[3:])],
+        "dns-short": [query4(b""), query4(wire[:11]), query6(wire[:11])],
+        "dns-response": [query4(wire[:2] + b"\x80" + wire[3:])],
     }
     sent = [frame for some in cases.values() for frame in some]
     counters, got = replay(tmp_path, sent)
@@ -124,7 +124,7 @@ def test_cut_anywhere(tmp_path):
                                      ignore_trailing=True).rcode() == dns.rcode.FORMERR
     assert len(got) == len(wire) - 12
     assert counters["rx"] == len(got) + sum(
-        counters[name] for name in ("short-frame", "bad-ip", "short"))
+        counters[name] for name in ("short", "bad-ip", "dns-short"))
 
 
 def test_infinite_replay(tmp_path):

@@ -61,7 +61,8 @@ static void expected_section(const json_t *records, struct section *s)
 	size_t i;
 	json_t *record;
 	s->count = 0;
-	json_array_foreach(records, i, record) add_expected(s, json_string_value(record));
+	json_array_foreach (records, i, record)
+		add_expected(s, json_string_value(record));
 	qsort(s->lines, s->count, LINE_SIZE, compare_lines);
 }
 
@@ -97,8 +98,9 @@ static bool said_by(const json_t *outcome, const char *server)
 {
 	size_t i;
 	json_t *name;
-	json_array_foreach(json_object_get(outcome, "servers"), i,
-			   name) if (strcmp(json_string_value(name), server) == 0) return true;
+	json_array_foreach (json_object_get(outcome, "servers"), i, name)
+		if (strcmp(json_string_value(name), server) == 0)
+			return true;
 	return false;
 }
 
@@ -113,9 +115,9 @@ static void expected_head(const json_t *outcome, char head[64])
 	snprintf(head, 64, "rcode %u", rcode);
 	size_t i;
 	json_t *flag;
-	json_array_foreach(json_object_get(outcome, "flags"), i,
-			   flag) if (strcmp(json_string_value(flag), "AA") == 0)
-		strcat(head, " aa\n");
+	json_array_foreach (json_object_get(outcome, "flags"), i, flag)
+		if (strcmp(json_string_value(flag), "AA") == 0)
+			strcat(head, " aa\n");
 	if (!strchr(head, '\n'))
 		strcat(head, "\n");
 }
@@ -145,8 +147,7 @@ static void load_zone(struct world *w, const json_t *c)
 	static char text[65536];
 	size_t used = 0, i;
 	json_t *record;
-	json_array_foreach(json_object_get(c, "records"), i, record)
-	{
+	json_array_foreach (json_object_get(c, "records"), i, record) {
 		const char *line = json_string_value(record);
 		const char *in = strstr(line, " IN ");
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%.*s%s\n",
@@ -166,9 +167,9 @@ static bool judge(struct world *w, const json_t *c)
 				      .tcp = true });
 	size_t i;
 	json_t *outcome;
-	json_array_foreach(json_object_get(c, "expected"), i,
-			   outcome) if ((said_by(outcome, "knot") || said_by(outcome, "nsd")) &&
-					equals(text, outcome)) return true;
+	json_array_foreach (json_object_get(c, "expected"), i, outcome)
+		if ((said_by(outcome, "knot") || said_by(outcome, "nsd")) && equals(text, outcome))
+			return true;
 	printf("case %lld: %s %s\n%s\n", (long long)json_integer_value(json_object_get(c, "id")),
 	       json_string_value(json_object_get(c, "qname")),
 	       json_string_value(json_object_get(c, "qtype")), text);
@@ -203,8 +204,10 @@ int main(int argc, char **argv)
 	}
 	json_t *cases = read_cases(argv[1]);
 	world_open(&world);
-	json_array_foreach(cases, i, c) load_zone(&world, c);
-	json_array_foreach(cases, i, c) passed += judge(&world, c);
+	json_array_foreach (cases, i, c)
+		load_zone(&world, c);
+	json_array_foreach (cases, i, c)
+		passed += judge(&world, c);
 	printf("%zu of %zu cases passed\n", passed, json_array_size(cases));
 	bool all = passed == json_array_size(cases);
 	world_close(&world);

@@ -214,6 +214,21 @@ static void rrset_larger_than_a_chunk(void)
 	CU_ASSERT(r.count == 99999);
 	rcu_barrier_all();
 	must_check(db);
+
+	// Written again and again by one transaction, it does not pile up.
+	struct zonedb_stats before, after;
+	zonedb_stats(db, &before);
+	t = begin(db, "example", true);
+	for (unsigned i = 0; i < 50; i++) {
+		wire_poke_be32(rdata + 5, i + 1);
+		CU_ASSERT(add(t, big.wire, RRTYPE_TXT, 60, rdata, 64) == RESULT_OK);
+		CU_ASSERT(add_a(t, "other.example", 60, i) == RESULT_OK);
+	}
+	publish(db, t);
+	rcu_barrier_all();
+	zonedb_stats(db, &after);
+	CU_ASSERT(after.chunks < before.chunks + 10);
+	must_check(db);
 	zonedb_free(db);
 }
 

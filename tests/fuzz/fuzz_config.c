@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Fuzz target: the configuration as any text; what it accepts it must be able to use.
+#include <stdlib.h>
+
+#include "config.h"
+#include "fuzz.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	return 0;
+}
+
+static void ignore(void *arg, enum log_level level, const char *message)
+{
+	(void)arg;
+	(void)level;
+	(void)message;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct report report = { .say = ignore };
+	struct config *c =
+		config_parse("/nonexistent/fuzz.yaml", (const char *)data, size, &report);
+	if (!c != (report.errors > 0)) // accepted with errors, or refused without
+		abort();
+	for (unsigned i = 0; c && i < c->zones_count; i++) {
+		if (config_zone(c, c->zones[i].name.wire) != &c->zones[i])
+			abort();
+		for (unsigned j = 0; j < c->zones[i].primary_ids_count; j++) {
+			char text[CONFIG_ADDRESS_TEXT];
+			config_address_text(&c->zones[i].primaries[j]->address, text);
+		}
+	}
+	config_free(c);
+	return 0;
+}

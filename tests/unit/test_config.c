@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The configuration: what is read, and what is said of every kind of mistake.
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "said.h"
+#include "unit.h"
+
+#define LISTEN    "listen: [{address: 192.0.2.1}]\n"
+#define KEYS      "keys: [{name: k, secret: Zg==}]\n"
+#define PRIMARIES "primaries: [{id: p, address: 192.0.2.9}]\n"
+
+static struct config *parse(const char *text, struct said *said)
+{
+	size_t len = strlen(text);
+	char *copy = malloc(len ? len : 1);
+	memcpy(copy, text, len);
+	said_init(said);
+	struct config *c = config_parse("us.yaml", copy, len, &said->report);
+	free(copy);
+	return c;
+}
+
+static void reads_all(void)
+{
+	static const char text[] =
+		"server:\n  identity: ns1\n  version: one\n  edns-udp-size: 4096\n"
+		"  log-level: debug\n"
+		"listen:\n  - address: 192.0.2.1\n    port: 5353\n  - address: 2001:db8::1\n"
+		"tcp:\n  max-connections: 5\n  idle-timeout: 7\n"
+		"control:\n  socket: /run/x.sock\n"
+		"memory:\n  hugepages: false\n  max: 100\n"
+		"transfer:\n  concurrent: 2\n  connect-timeout: 3\n  idle-timeout: 4\n"
+		"  max-time: 5\n  max-size: 6\n  max-records: 7\n"
+		"dpdk:\n  lcores: [2, 3]\n  main-lcore: 1\n  hugepages: false\n  memory: 64\n"
+		"  eal: [--log-level, debug]\n"
+		"keys:\n  - name: k.example\n    secret: Zm9v\n"
+		"primaries:\n  - id: p1\n    address: 198.51.100.1\n    key: K.example.\n"
+		"  - id: p2\n    address: 2001:db8::2\n    port: 54\n"
+		"zones:\n  - name: b.example\n    primaries: [p1, p2]\n"
+		"  - name: A.example.\n    primaries: [p2]\n  - name: .\n    primaries: [p1]\n";
+	struct said said;
+	char address[CONFIG_ADDRESS_TEXT];
+	struct name name;
+	struct config *c = parse(text, &said);
+	CU_ASSERT_STRING_EQUAL(said.text, "");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_STRING_EQUAL(c->server.identity, "ns1");
+	CU_ASSERT_EQUAL(c->server.edns_udp_octets, 4096);
+	CU_ASSERT_EQUAL(*c->server.log_level, LOG_LEVEL_DEBUG);
+	CU_ASSERT_STRING_EQUAL(config_address_text(&c->listen[0].address, address),
+			       "192.0.2.1#5353");
+	CU_ASSERT_STRING_EQUAL(config_address_text(&c->listen[1].address, address),
+			       "2001:db8::1#53");
+	CU_ASSERT_EQUAL(c->tcp.max_connections, 5);
+	CU_ASSERT_STRING_EQUAL(c->control.socket, "/run/x.sock");
+	CU_ASSERT_EQUAL(*c->memory.hugepages, false);
+	CU_ASSERT_EQUAL(c->transfer.max_records, 7);
+	CU_ASSERT_EQUAL(c->dpdk.lcores_count, 2);
+	CU_ASSERT_EQUAL(c->dpdk.lcores[1], 3);
+	CU_ASSERT_STRING_EQUAL(c->dpdk.eal[1], "debug");
+	CU_ASSERT_PTR_EQUAL(c->primaries[0].key, c->key_list.keys[0]);
+	CU_ASSERT_PTR_NULL(c->primaries[1].key);
+	CU_ASSERT_PTR_EQUAL(c->zones[0].primaries[1], &c->primaries[1]);
+	name_from_text("a.EXAMPLE", &name);
+	CU_ASSERT_PTR_EQUAL(config_zone(c, name.wire), &c->zones[1]);
+	name_from_text(".", &name);
+	CU_ASSERT_PTR_EQUAL(config_zone(c, name.wire), &c->zones[2]);
+	name_from_text("c.example", &name);
+	CU_ASSERT_PTR_NULL(config_zone(c, name.wire));
+	config_free(c);
+}
+
+static void has_defaults(void)
+{
+	struct said said;
+	struct config *c = parse(LISTEN, &said);
+	CU_ASSERT_STRING_EQUAL(said.text, "");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_EQUAL(c->server.edns_udp_octets, 1232);
+	CU_ASSERT_PTR_NULL(c->server.identity);
+	CU_ASSERT_EQUAL(c->listen[0].port, 53);
+	CU_ASSERT_EQUAL(c->tcp.max_connections, 1000);
+	CU_ASSERT_EQUAL(c->tcp.idle_s, 10);
+	CU_ASSERT_STRING_EQUAL(c->control.socket, "/run/understudy/understudy.sock");
+	CU_ASSERT_EQUAL(c->transfer.concurrent, 16);
+	CU_ASSERT_EQUAL(c->dpdk.memory_mib, 200);
+	config_free(c);
+}
+
+struct mistake {
+	const char *text;
+	unsigned line;
+	const char *part;
+};
+
+static void expect_mistakes(const struct mistake *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct said said;
+		struct config *c = parse(cases[i].text, &said);
+		CU_ASSERT_PTR_NULL(c);
+		CU_ASSERT(said.report.errors > 0);
+		CU_ASSERT(said_at(&said, "us.yaml", cases[i].line, cases[i].part));
+		config_free(c);
+	}
+}
+#define EXPECT_MISTAKES(cases) expect_mistakes(cases, sizeof(cases) / sizeof((cases)[0]))
+
+static void names_mistakes_of_form(void)
+{
+	static const struct mistake cases[] = {
+		{ "", 1, "a configuration is expected, not an empty file" },
+		{ "# nothing\n", 1, "an empty file" },
+		{ "words", 1, "a mapping is expected, not \"words\"" },
+		{ "- a\n", 1, "a mapping is expected, not a list" },
+		{ "listen: [\n", 2, "YAML is expected" },
+		{ LISTEN "tcp:\n\t- x\n", 3, "YAML is expected" },
+		{ LISTEN "a: 'x\n", 3, "YAML is expected" },
+		{ LISTEN "---\n" LISTEN, 2, "one document is expected" },
+		{ "listen: &l [{address: 192.0.2.1}]\nports: *l\n", 2, "not an alias" },
+		{ LISTEN "\nlisten: []\n", 3, "\"listen\" stands here again" },
+		{ LISTEN "\nlissten: []\n", 3,
+		  "unknown key \"lissten\": one of server, listen, tcp, control" },
+		{ LISTEN "tcp:\n  idle: 3\n", 3,
+		  "tcp: unknown key \"idle\": one of max-connections, idle-timeout is expected" },
+		{ LISTEN "? [x]\n: y\n", 2, "unknown key" },
+		{ "zones: []\n", 1, "\"listen\" is expected, but missing" },
+		{ "listen:\n", 1, "listen: a list is expected, but nothing is there" },
+		{ "listen: []\n", 1, "listen: a list of 1 to 64 entries is expected, not of 0" },
+		{ LISTEN "tcp: 7\n", 2, "tcp: a mapping is expected, not \"7\"" },
+		{ "listen:\n  - port: 53\n", 2, "listen[0]: \"address\" is expected, but missing" },
+	};
+	EXPECT_MISTAKES(cases);
+}
+
+static void names_mistakes_of_values(void)
+{
+	static const struct mistake cases[] = {
+		{ "listen:\n  - address: 192.0.2.1\n    port: 70000\n", 3,
+		  "listen[0].port: a number from 1 to 65535 is expected, not \"70000\"" },
+		{ "listen:\n  - address: 192.0.2.1\n    port: 0\n", 3, "from 1 to 65535" },
+		{ "listen:\n  - address: 192.0.2.1\n    port: 053\n", 3, "from 1 to 65535" },
+		{ "listen:\n  - address: 192.0.2.1\n    port: 53x\n", 3, "not \"53x\"" },
+		{ "listen:\n  - address: 192.0.2.1\n    port: -1\n", 3, "not \"-1\"" },
+		{ "listen:\n  - address: 192.0.2.1\n    port: [1]\n", 3, "not a list" },
+		{ "listen:\n  - address: 192.0.2.1\n    port:\n", 3, "but nothing is there" },
+		{ LISTEN "server:\n  edns-udp-size: 511\n", 3, "a number from 512 to 65535" },
+		{ LISTEN "server:\n  log-level: loud\n", 3,
+		  "one of error, warning, info, debug is expected, not \"loud\"" },
+		{ LISTEN "server:\n  identity: \"a\\0b\"\n", 3, "without a NUL octet" },
+		{ LISTEN "memory:\n  hugepages: maybe\n", 3, "true or false is expected" },
+		{ LISTEN "memory:\n  max: 99999999999999999999\n", 3, "a number from 0 to" },
+		{ LISTEN "dpdk:\n  lcores: [1,\n  x]\n", 4, "dpdk.lcores[1]: a number" },
+		{ LISTEN "dpdk:\n  lcores: [1,\n  2, 1]\n", 4, "dpdk.lcores[2]: a CPU that" },
+		{ LISTEN "dpdk:\n  lcores:\n    - 0\n", 4, "other than dpdk.main-lcore" },
+		{ "listen:\n  - address: example.com\n", 2,
+		  "listen[0].address: an IPv4 or IPv6 address of this host" },
+		{ "listen:\n  - address: 0.0.0.0\n", 2, "and not a wildcard" },
+		{ "listen:\n  - address: '::'\n", 2, "and not a wildcard" },
+		{ "listen:\n  - address: 224.0.0.1\n", 2, "an IPv4 or IPv6 address" },
+		{ "listen:\n  - address: 1.2.3.4\n  - {address: 1.2.3.4, port: 53}\n", 3,
+		  "does not stand here already" },
+	};
+	EXPECT_MISTAKES(cases);
+}
+
+static void names_mistakes_of_references(void)
+{
+	static const struct mistake cases[] = {
+		{ LISTEN "keys:\n  - name: k\n    secret: '!'\n", 4,
+		  "keys[0].secret: a secret in base64 is expected" },
+		{ LISTEN "keys:\n  - name: k\n    algorithm: none\n    secret: Zg==\n", 4,
+		  "keys[0].algorithm: an algorithm is expected" },
+		{ LISTEN "keys:\n  - name: a..b\n    secret: Zg==\n", 3,
+		  "keys[0].name: a domain name is expected" },
+		{ LISTEN "keys:\n  - {name: k, secret: Zg==}\n  - {name: K., secret: Zg==}\n", 4,
+		  "a name that no other key has is expected, not \"K.\"" },
+		{ LISTEN "key-files:\n  - /nonexistent/keys\n", 3,
+		  "key-files[0]: a readable file is expected, not \"/nonexistent/keys\"" },
+		{ LISTEN "primaries:\n  - id: p\n    address: nowhere\n", 4,
+		  "primaries[0].address: an IPv4 or IPv6 address of one host" },
+		{ LISTEN KEYS "primaries:\n  - id: p\n    address: 1.2.3.4\n    key: x\n", 6,
+		  "primaries[0].key: the name of a key in keys or key-files is expected, not "
+		  "\"x\"" },
+		{ LISTEN "primaries:\n  - {id: p, address: 1.2.3.4}\n"
+			 "  - id: p\n    address: 1.2.3.5\n",
+		  4, "primaries[1].id: an id that no other primary has" },
+		{ LISTEN PRIMARIES "zones:\n  - name: a\n    primaries: [p, q]\n", 5,
+		  "zones[0].primaries[1]: the id of a primary in primaries is expected, not "
+		  "\"q\"" },
+		{ LISTEN PRIMARIES "zones:\n  - name: a\n    primaries:\n      - p\n      - p\n", 7,
+		  "a primary that does not stand here already" },
+		{ LISTEN "zones:\n  - name: a\n    primaries: []\n", 4, "1 to 8 entries" },
+		{ LISTEN "zones:\n  - name: a\n", 3, "\"primaries\" is expected, but missing" },
+		{ LISTEN PRIMARIES "zones:\n  - name: a..b\n    primaries: [p]\n", 4,
+		  "zones[0].name: a domain name" },
+		{ LISTEN PRIMARIES
+		  "zones:\n  - {name: a, primaries: [p]}\n"
+		  "  - {name: b, primaries: [p]}\n  - {name: A., primaries: [p]}\n",
+		  6, "zones[2].name: a zone that does not stand here already is expected" },
+	};
+	EXPECT_MISTAKES(cases);
+}
+
+static void names_mistakes_of_ports(void)
+{
+#define PORT LISTEN "ports:\n  - device: d\n    exception:\n      interface: "
+	static const struct mistake cases[] = {
+		{ PORT "us0\n      addresses: [10.0.0.1]\n", 6,
+		  "ports[0].exception.addresses[0]: an address with its prefix length" },
+		{ PORT "us0\n      addresses: [10.0.0.1/8,\n      '::1/129']\n", 7,
+		  "ports[0].exception.addresses[1]" },
+		{ PORT "us0\n      gateway: x\n", 6, "ports[0].exception.gateway: an IPv4 or" },
+		{ PORT "us0\n      gateway6: 1.2.3.4\n", 6, "gateway6: an IPv6 address" },
+		{ PORT "a/b\n", 5, "an interface's name is expected" },
+		{ PORT "abcdefghijklmnop\n", 5, "of at most 15 octets is expected" },
+		{ LISTEN "ports:\n  - device: d\n    mtu: 10\n", 4, "a number from 576 to 9600" },
+	};
+	EXPECT_MISTAKES(cases);
+#ifndef UNDERSTUDY_DPDK
+	static const struct mistake without[] = {
+		{ LISTEN "ports:\n  - device: net_tap0\n", 3, "built without DPDK" },
+	};
+	EXPECT_MISTAKES(without);
+#endif
+}
+
+static void bounds_names(void)
+{
+	struct said said;
+	char text[2048] = LISTEN PRIMARIES "zones:\n  - primaries: [p]\n    name: ";
+	for (int i = 0; i < 150; i++)
+		strcat(text, "a.");
+	CU_ASSERT_PTR_NULL(parse(text, &said));
+	CU_ASSERT(said_at(&said, "us.yaml", 5, "labels of at most 63 octets, 255 in all"));
+	strcpy(text, LISTEN PRIMARIES "zones:\n  - primaries: [p]\n    name: ");
+	for (int i = 0; i < 64; i++)
+		strcat(text, "a");
+	CU_ASSERT_PTR_NULL(parse(text, &said));
+	CU_ASSERT(said_at(&said, "us.yaml", 5, "labels of at most 63 octets"));
+}
+
+static void names_every_mistake(void)
+{
+	struct said said;
+	CU_ASSERT_PTR_NULL(
+		parse("tcp:\n  idle-timeout: x\nlisten:\n  - port: y\nzones: 3\n", &said));
+	CU_ASSERT(said_at(&said, "us.yaml", 2, "tcp.idle-timeout"));
+	CU_ASSERT(said_at(&said, "us.yaml", 4, "listen[0].port"));
+	CU_ASSERT(said_at(&said, "us.yaml", 4, "\"address\" is expected"));
+	CU_ASSERT(said_at(&said, "us.yaml", 5, "zones: a list is expected"));
+	CU_ASSERT_EQUAL(said.report.errors, 4);
+}
+
+static void write_file(const char *path, const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fputs(text, f);
+	fclose(f);
+	chmod(path, mode);
+}
+
+static void reads_files(void)
+{
+	char directory[] = "/tmp/test_config.XXXXXX", path[64], keys[64];
+	struct said said;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/us.yaml", directory);
+	snprintf(keys, sizeof(keys), "%s/keys", directory);
+	said_init(&said);
+	CU_ASSERT_PTR_NULL(config_read(path, &said.report));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said.text, "a readable file is expected"));
+	CU_ASSERT_PTR_NULL(config_read(directory, &said.report));
+	write_file(path, LISTEN KEYS "key-files: [keys]\n", 0604);
+	write_file(keys, "key other { algorithm hmac-sha1; secret \"Zg==\"; };", 0600);
+	said_init(&said);
+	struct config *c = config_read(path, &said.report);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_EQUAL(c->key_list.count, 2);
+	CU_ASSERT_EQUAL(said.report.warnings, 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said.text, "anybody may read this file"));
+	config_free(c);
+	write_file(keys, "\nkey k { algorithm hmac-sha1; secret \"Zg==\"; };", 0600);
+	said_init(&said);
+	CU_ASSERT_PTR_NULL(config_read(path, &said.report));
+	CU_ASSERT(said_at(&said, keys, 2, "another name is expected"));
+	unlink(path);
+	unlink(keys);
+	rmdir(directory);
+}
+
+UNIT_MAIN("config", { "reads all", reads_all }, { "has defaults", has_defaults },
+	  { "names mistakes of form", names_mistakes_of_form },
+	  { "names mistakes of values", names_mistakes_of_values },
+	  { "names mistakes of references", names_mistakes_of_references },
+	  { "names mistakes of ports", names_mistakes_of_ports }, { "bounds names", bounds_names },
+	  { "names every mistake", names_every_mistake }, { "reads files", reads_files })
