@@ -18,6 +18,7 @@
 #define UDP_TRY_MS   1500 // the first; each next one waits so much longer
 #define UDP_TOTAL_MS 9000
 #define SOA_TCP_MS   15000
+#define SILENT_MS    1000 // a refusal comes sooner
 #define READ_OCTETS  65536
 
 enum stage { STAGE_START, STAGE_UDP, STAGE_CONNECT, STAGE_STREAM, STAGE_OVER };
@@ -99,6 +100,11 @@ void transfer_close(struct transfer *t)
 enum xfr_reason transfer_reason(const struct transfer *t)
 {
 	return t->engine ? xfr_reason(t->engine) : XFR_REASON_NO_MEMORY;
+}
+
+bool transfer_silent(const struct transfer *t)
+{
+	return transfer_reason(t) == XFR_REASON_CONNECT && transfer_elapsed_ms(t) > SILENT_MS;
 }
 
 struct xfr *transfer_engine(const struct transfer *t)

@@ -35,6 +35,8 @@ void transfer_close(struct transfer *t);
 
 // What came of it, once done: XFR_REASON_NONE is success.
 enum xfr_reason transfer_reason(const struct transfer *t);
+// Whether the primary left even the connection attempt unanswered for long.
+bool transfer_silent(const struct transfer *t);
 // The engine, for its figures, SOA and version; NULL if memory ran out.
 struct xfr *transfer_engine(const struct transfer *t);
 // Milliseconds since the exchange began.

@@ -3,7 +3,9 @@
 //
 // The state machines decide, this does: each action is done in step(), each
 // end of an exchange comes back as an event. Exchanges of a kind beyond its
-// limit wait in a line, first come, first served.
+// limit wait in a line, first come, first served. A primary that leaves
+// connections unanswered is left alone for a while, so that one dead primary of
+// many zones does not keep all places: exchanges with it fail at once.
 #include "zones.h"
 
 #include <assert.h>
@@ -20,6 +22,7 @@
 #define SOA_CONCURRENT   64
 #define RETRY_MS         1000
 #define COMPACT_EVERY_MS 30000
+#define SILENCE_MS       20000
 
 struct line;
 
@@ -46,6 +49,7 @@ struct secondary {
 // Exchanges of one kind: places in use, and who waits for one.
 struct line {
 	unsigned limit, used, waiting;
+	bool advancing;
 	struct secondary *first, *last;
 };
 
@@ -55,6 +59,7 @@ struct zones {
 	const struct config *config;
 	struct secondary **list; // in canonical order of the names
 	size_t count;
+	uint64_t *silent_until_ms; // of each primary of `config`
 	struct line soa, axfr;
 	uv_timer_t retry_timer; // goes on with the lines after memory ran out
 	uv_timer_t compact_timer;
@@ -82,6 +87,26 @@ static struct secondary *find(const struct zones *zones, const uint8_t *apex)
 	return NULL;
 }
 
+// ---- primaries that leave us waiting
+
+static uint64_t *silence_of(const struct secondary *z, unsigned primary)
+{
+	return &z->zones->silent_until_ms[z->config->primaries[primary] -
+					  z->zones->config->primaries];
+}
+
+static bool is_silent(const struct secondary *z)
+{
+	return *silence_of(z, z->wanted.primary) > loop_time().monotonic_ms;
+}
+
+// Somebody knows better: the primary itself, or the operator.
+static void forget_silence(struct secondary *z)
+{
+	for (unsigned i = 0; i < z->config->primary_ids_count; i++)
+		*silence_of(z, i) = 0;
+}
+
 // ---- lines
 
 static void line_unlink(struct line *line, struct secondary *z)
@@ -105,6 +130,7 @@ static void line_append(struct line *line, struct secondary *z)
 }
 
 static void on_done(void *arg, struct transfer *t);
+static void end_exchange(struct secondary *z, const struct transfer *t);
 
 static enum result begin_exchange(struct secondary *z)
 {
@@ -123,20 +149,29 @@ static enum result begin_exchange(struct secondary *z)
 	return transfer_start(&o, &z->transfer);
 }
 
-// Lets those who wait begin, as far as there are places.
+// Lets those who wait begin, as far as there are places. What ends at once may
+// call this again; then the outer call goes on with it.
 static void line_advance(struct zones *zones, struct line *line)
 {
+	if (line->advancing)
+		return;
+	line->advancing = true;
 	while (line->first && line->used < line->limit) {
 		struct secondary *z = line->first;
+		if (is_silent(z)) {
+			end_exchange(z, NULL);
+			continue;
+		}
 		if (begin_exchange(z) != RESULT_OK) {
 			z->transfer = NULL;
 			uv_timer_start(&zones->retry_timer, zones->retry_timer.timer_cb, RETRY_MS,
 				       0);
-			return;
+			break;
 		}
 		line_unlink(line, z);
 		line->used++;
 	}
+	line->advancing = false;
 }
 
 // Gives up the place in the line, or the exchange that is under way.
@@ -225,15 +260,16 @@ static void count_transfer(struct secondary *z, const struct zone_primary_status
 
 // ---- events
 
-// The exchange `t` of zone `arg` is over: tells the state machine.
-static void on_done(void *arg, struct transfer *t)
+// What the exchange brought, as an event and as status. `t` is NULL if the
+// primary was left alone.
+static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 {
-	struct secondary *z = arg;
 	struct zones_stats *total = &z->zones->stats;
-	struct xfr *engine = transfer_engine(t);
+	struct xfr *engine = t ? transfer_engine(t) : NULL;
 	bool axfr = z->wanted.kind == ZONE_ACTION_AXFR;
 	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
-	struct zone_event event = { .exchange = z->wanted.exchange, .reason = transfer_reason(t) };
+	struct zone_event event = { .exchange = z->wanted.exchange,
+				    .reason = t ? transfer_reason(t) : XFR_REASON_CONNECT };
 	s->unix_s = loop_time().unix_s;
 	s->kind = axfr ? XFR_AXFR : XFR_SOA;
 	s->reason = event.reason;
@@ -243,20 +279,36 @@ static void on_done(void *arg, struct transfer *t)
 		s->serial = event.soa.serial;
 		event.kind = axfr ? ZONE_EVENT_XFR_DONE : ZONE_EVENT_SOA_ANSWER;
 		++*(axfr ? &total->transfers_ok : &total->soa_ok);
-		if (axfr) {
-			count_transfer(z, s, t);
-			z->fresh = xfr_take_version(engine);
-		}
 	} else {
 		event.kind = axfr ? ZONE_EVENT_XFR_FAILED : ZONE_EVENT_SOA_FAILED;
 		++*(axfr ? &total->transfers_failed : &total->soa_failed);
 	}
 	log_exchange(z, s, t);
+	return event;
+}
+
+// An exchange is over: tells the state machine, which wants a version or not.
+static void end_exchange(struct secondary *z, const struct transfer *t)
+{
+	struct zone_event event = note_end(z, t);
+	if (t && transfer_silent(t))
+		*silence_of(z, z->wanted.primary) = loop_time().monotonic_ms + SILENCE_MS;
+	else if (t)
+		*silence_of(z, z->wanted.primary) = 0;
+	if (event.kind == ZONE_EVENT_XFR_DONE) {
+		count_transfer(z, &z->primaries[z->wanted.primary], t);
+		z->fresh = xfr_take_version(transfer_engine(t));
+	}
 	leave_line(z);
 	step(z, &event);
 	if (z->fresh)
 		zone_version_discard(z->fresh);
 	z->fresh = NULL;
+}
+
+static void on_done(void *arg, struct transfer *t)
+{
+	end_exchange(arg, t);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -421,11 +473,13 @@ struct plan {
 	struct secondary **fresh; // of them new
 	struct secondary **gone;
 	struct zone_version **versions;
+	uint64_t *silent_until_ms;
 	size_t count, fresh_count, gone_count, version_count;
 };
 
 static void plan_free(struct plan *p)
 {
+	free(p->silent_until_ms);
 	free(p->list);
 	free(p->fresh);
 	free(p->gone);
@@ -440,7 +494,10 @@ static enum result plan_allocate(struct plan *p, const struct zones *zones,
 	p->fresh = calloc(most, sizeof(*p->fresh));
 	p->gone = calloc(most, sizeof(*p->gone));
 	p->versions = calloc(most, sizeof(*p->versions));
-	return p->list && p->fresh && p->gone && p->versions ? RESULT_OK : RESULT_NO_MEMORY;
+	p->silent_until_ms = calloc(config->primaries_count + 1, sizeof(*p->silent_until_ms));
+	return p->list && p->fresh && p->gone && p->versions && p->silent_until_ms
+		       ? RESULT_OK
+		       : RESULT_NO_MEMORY;
 }
 
 static enum result plan_add(struct plan *p, struct zones *zones, const struct config_zone *config)
@@ -500,9 +557,12 @@ static void plan_switch(struct plan *p, struct zones *zones, const struct config
 {
 	zones->config = config;
 	free(zones->list);
+	free(zones->silent_until_ms);
 	zones->list = p->list;
 	zones->count = p->count;
+	zones->silent_until_ms = p->silent_until_ms;
 	p->list = NULL;
+	p->silent_until_ms = NULL;
 	for (size_t i = 0; i < p->fresh_count; i++) {
 		uv_timer_init(zones->loop, &p->fresh[i]->timer);
 		p->fresh[i]->timer.data = p->fresh[i];
@@ -577,6 +637,7 @@ void zones_notified(struct zones *zones, const struct notify_event *event)
 	if (!z)
 		return;
 	zones->stats.notifies++;
+	*silence_of(z, event->primary) = 0;
 	step(z, &(struct zone_event){ .kind = ZONE_EVENT_NOTIFY,
 				      .primary = event->primary,
 				      .has_serial = event->has_serial,
@@ -588,6 +649,7 @@ static enum result by_operator(struct zones *zones, const uint8_t *apex, enum zo
 	struct secondary *z = find(zones, apex);
 	if (!z)
 		return RESULT_NOT_FOUND;
+	forget_silence(z);
 	step(z, &(struct zone_event){ .kind = kind });
 	return RESULT_OK;
 }
@@ -706,5 +768,6 @@ void zones_free(struct zones *zones)
 	if (!zones)
 		return;
 	free(zones->list);
+	free(zones->silent_until_ms);
 	free(zones);
 }
