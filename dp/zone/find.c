@@ -4,6 +4,7 @@
 // All lookups of a burst go down together, one twig each in turn, and each asks
 // for its next twig before the others have their turn: their cache misses
 // overlap. What one way down tells is said in docs/zone-layout.md, "The trie".
+#include "fold.h"
 #include "key.h"
 #include "layout.h"
 #include "node.h"
@@ -33,38 +34,6 @@ struct lookup {
 };
 static_assert(sizeof(struct lookup) % 128 == 64, "an odd number of cache lines");
 
-// Eight octets with ASCII capitals made small (RFC 4343); length octets of names
-// are below 'A' and stay.
-static inline uint64_t lower8(uint64_t x)
-{
-	const uint64_t ones = 0x0101010101010101u;
-	uint64_t low = x & 0x7f * ones;
-	uint64_t after_z = low + (0x7f - 'Z') * ones, from_a = low + (0x80 - 'A') * ones;
-	return x | ((~x & (from_a ^ after_z) & 0x80 * ones) >> 2);
-}
-
-static inline uint64_t load8(const uint8_t *p)
-{
-	uint64_t x;
-	memcpy(&x, p, 8);
-	return x;
-}
-
-static inline bool equal_fold(const uint8_t *a, const uint8_t *b, size_t n)
-{
-	size_t at = 0;
-	if (n < 8) {
-		for (; at < n; at++)
-			if (name_lower[a[at]] != name_lower[b[at]])
-				return false;
-		return true;
-	}
-	for (; at + 8 < n; at += 8)
-		if (lower8(load8(a + at)) != lower8(load8(b + at)))
-			return false;
-	return lower8(load8(a + n - 8)) == lower8(load8(b + n - 8));
-}
-
 static void lookup_name(struct lookup *l, const uint8_t *name)
 {
 	unsigned labels = 0, at = 0, len = 0;
@@ -86,16 +55,6 @@ static inline unsigned lookup_symbol(const struct lookup *l, unsigned offset)
 	return offset < l->key_len ? l->key[offset] : 0;
 }
 
-// One twig down: the child for the key's symbol, or any where it is missing.
-static inline const struct twig *child_for(const uint8_t *base, const struct twig *at,
-					   uint64_t word, unsigned symbol)
-{
-	unsigned index = word_index(word, symbol);
-	if (__builtin_expect(!(word & symbol_bit(symbol)), 0) && index == word_children(word))
-		index--;
-	return twig_children(base, at) + index;
-}
-
 // --- the catalogue: which zone ---------------------------------------------------
 
 // One step; true when a leaf is reached.
@@ -113,7 +72,7 @@ static inline bool catalog_step(const uint8_t *base, struct lookup *l)
 	    (offset == 0 || l->key[offset - 1] == 0) &&
 	    word_is_leaf(twig_word(twig_children(base, l->at))))
 		l->candidate[l->candidates++] = twig_children(base, l->at)->ref;
-	l->at = child_for(base, l->at, word, lookup_symbol(l, offset));
+	l->at = twig_child_for(base, l->at, word, lookup_symbol(l, offset));
 	__builtin_prefetch(l->at);
 	return false;
 }
@@ -160,7 +119,7 @@ static inline bool zone_step(const uint8_t *base, struct lookup *l)
 	if ((word & TWIG_STOP) && offset < l->key_len)
 		l->at = twig_children(base, l->at); // the cut or DNAME above the name
 	else
-		l->at = child_for(base, l->at, word, lookup_symbol(l, offset));
+		l->at = twig_child_for(base, l->at, word, lookup_symbol(l, offset));
 	__builtin_prefetch(l->at);
 	return false;
 }
@@ -216,7 +175,7 @@ static void find_wildcard(const uint8_t *base, struct lookup *l, unsigned labels
 		unsigned symbol = offset == bound       ? KEY_ASTERISK
 				  : offset == bound + 1 ? KEY_ASTERISK_LATER
 							: 0;
-		at = child_for(base, at, word, symbol);
+		at = twig_child_for(base, at, word, symbol);
 	}
 	const struct node *n = cell_at(base, at->ref);
 	bool itself;
@@ -335,19 +294,25 @@ void zone_find_burst(const struct catalog *view, struct find *const finds[], uns
 
 // --- one name in one zone -----------------------------------------------------------
 
+// Readies a lookup for the name in this zone; false if it cannot be there.
+static bool lookup_in(struct lookup *l, struct find *f, const struct zone *z, const uint8_t *name)
+{
+	*f = (struct find){ .qname = name, .qname_len = (uint16_t)name_length(name) };
+	l->find = f;
+	lookup_name(l, name);
+	return zone_covers(z, l) && zone_enter(l, z);
+}
+
 const struct node *zone_node_exact(const struct catalog *view, const struct zone *z,
 				   const uint8_t *name)
 {
 	struct lookup l;
-	struct find f = { .qname = name, .qname_len = (uint16_t)name_length(name) };
-	l.find = &f;
-	lookup_name(&l, name);
-	if (z->state != ZONE_SERVED || !z->root.ref || !zone_covers(z, &l))
+	struct find f;
+	if (!lookup_in(&l, &f, z, name))
 		return NULL;
-	l.apex_labels = z->apex_labels;
 	const struct twig *at = &z->root;
 	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
-		at = child_for(view->base, at, word, lookup_symbol(&l, word_offset(word)));
+		at = twig_child_for(view->base, at, word, lookup_symbol(&l, word_offset(word)));
 	const struct node *n = cell_at(view->base, at->ref);
 	return is_exactly(&l, n) ? n : NULL;
 }
@@ -365,7 +330,7 @@ static const struct node *node_to_the_left(const uint8_t *base, const struct zon
 {
 	const struct twig *at = &z->root, *left = NULL;
 	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
-		at = child_for(base, at, word, lookup_symbol(l, word_offset(word)));
+		at = twig_child_for(base, at, word, lookup_symbol(l, word_offset(word)));
 	uint8_t key[KEY_MAX];
 	const struct node *n = cell_at(base, at->ref);
 	unsigned shared = l->bound[l->apex_labels];
@@ -397,145 +362,18 @@ const struct node *zone_node_before(const struct catalog *view, const struct zon
 				    const uint8_t *name)
 {
 	struct lookup l;
-	struct find f = { .qname = name, .qname_len = (uint16_t)name_length(name) };
-	l.find = &f;
-	lookup_name(&l, name);
-	if (z->state != ZONE_SERVED || !z->root.ref || !zone_covers(z, &l))
+	struct find f;
+	if (!lookup_in(&l, &f, z, name))
 		return NULL;
-	l.apex_labels = z->apex_labels;
 	const struct node *n = node_to_the_left(view->base, z, &l);
 	if (!n)
 		n = last_node(view->base, &z->root);
 	// Below a cut or DNAME: the owner of that is the last authoritative name.
 	uint8_t owner[NAME_MAX_OCTETS];
-	struct find above = { .qname = owner };
-	above.qname_len = (uint16_t)node_owner(z, n, owner);
-	l.find = &above;
-	lookup_name(&l, owner);
-	zone_enter(&l, z);
+	node_owner(z, n, owner);
+	lookup_in(&l, &f, z, owner);
 	while (!zone_step(view->base, &l))
 		;
 	zone_finish(view->base, &l);
-	return above.cut ? above.cut : above.dname ? above.dname : n;
-}
-
-// --- zones and nodes -----------------------------------------------------------------
-
-const uint8_t *zone_apex(const struct zone *z)
-{
-	return z->apex;
-}
-
-unsigned zone_apex_labels(const struct zone *z)
-{
-	return z->apex_labels;
-}
-
-enum zone_state zone_state(const struct zone *z)
-{
-	return (enum zone_state)z->state;
-}
-
-uint32_t zone_serial(const struct zone *z)
-{
-	return z->soa.serial;
-}
-
-uint64_t zone_record_count(const struct zone *z)
-{
-	return z->records;
-}
-
-uint64_t zone_node_count(const struct zone *z)
-{
-	return z->nodes;
-}
-
-uint64_t zone_octets(const struct zone *z)
-{
-	return z->cells * CELL_OCTETS;
-}
-
-void zone_soa(const struct catalog *view, const struct zone *z, struct soa *out)
-{
-	(void)view;
-	*out = z->soa;
-}
-
-const struct node *zone_apex_node(const struct catalog *view, const struct zone *z)
-{
-	return z->state == ZONE_SERVED && z->apex_node ? cell_at(view->base, z->apex_node) : NULL;
-}
-
-const struct zone *catalog_zone(const struct catalog *view, const uint8_t *apex)
-{
-	uint8_t key[KEY_MAX];
-	if (!view->root.ref)
-		return NULL;
-	unsigned octets = (unsigned)name_length(apex), len = key_from_name(key, apex, octets);
-	const struct twig *at = &view->root;
-	for (uint64_t word; !word_is_leaf(word = twig_word(at));) {
-		unsigned offset = word_offset(word);
-		at = child_for(view->base, at, word, offset < len ? key[offset] : 0);
-	}
-	const struct zone *z = cell_at(view->base, at->ref);
-	return z->apex_len == octets && equal_fold(z->apex, apex, octets) ? z : NULL;
-}
-
-uint64_t catalog_zone_count(const struct catalog *view)
-{
-	return view->zones;
-}
-
-uint64_t catalog_generation(const struct catalog *view)
-{
-	return view->generation;
-}
-
-static bool each_below(const uint8_t *base, const struct twig *at,
-		       bool (*each)(void *, const struct zone *), void *arg)
-{
-	uint64_t word = twig_word(at);
-	if (word_is_leaf(word))
-		return each(arg, cell_at(base, at->ref));
-	const struct twig *children = twig_children(base, at);
-	for (unsigned i = 0; i < word_children(word); i++)
-		if (!each_below(base, &children[i], each, arg))
-			return false;
-	return true;
-}
-
-bool catalog_each(const struct catalog *view, bool (*each)(void *, const struct zone *), void *arg)
-{
-	return !view->root.ref || each_below(view->base, &view->root, each, arg);
-}
-
-void zone_iter_init(struct zone_iter *it, const struct catalog *view, const struct zone *z)
-{
-	it->view = view;
-	it->zone = z;
-	it->depth = z->root.ref != 0;
-	it->level[0].twig = &z->root;
-	it->level[0].left = 1;
-}
-
-const struct node *zone_iter_next(struct zone_iter *it)
-{
-	while (it->depth > 0) {
-		unsigned top = it->depth - 1u;
-		if (it->level[top].left == 0) {
-			it->depth--;
-			continue;
-		}
-		const struct twig *at = it->level[top].twig;
-		it->level[top].twig = at + 1;
-		it->level[top].left--;
-		uint64_t word = twig_word(at);
-		if (word_is_leaf(word))
-			return cell_at(it->view->base, at->ref);
-		it->level[it->depth].twig = twig_children(it->view->base, at);
-		it->level[it->depth].left = (uint16_t)word_children(word);
-		it->depth++;
-	}
-	return NULL;
+	return f.cut ? f.cut : f.dname ? f.dname : n;
 }

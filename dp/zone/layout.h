@@ -100,6 +100,16 @@ static inline uint32_t twigs_cells(unsigned count)
 	return cells_for(count * sizeof(struct twig));
 }
 
+// One twig down: the child for the key's symbol, or any where it is missing.
+static inline const struct twig *twig_child_for(const uint8_t *base, const struct twig *at,
+						uint64_t word, unsigned symbol)
+{
+	unsigned index = word_index(word, symbol);
+	if (__builtin_expect(!(word & symbol_bit(symbol)), 0) && index == word_children(word))
+		index--;
+	return twig_children(base, at) + index;
+}
+
 // --- zone heads and the catalogue ----------------------------------------------
 
 struct zone {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a view holds: its zones, and walking over zones and their nodes.
+#include "fold.h"
+#include "key.h"
+#include "layout.h"
+
+const uint8_t *zone_apex(const struct zone *z)
+{
+	return z->apex;
+}
+
+unsigned zone_apex_labels(const struct zone *z)
+{
+	return z->apex_labels;
+}
+
+enum zone_state zone_state(const struct zone *z)
+{
+	return (enum zone_state)z->state;
+}
+
+uint32_t zone_serial(const struct zone *z)
+{
+	return z->soa.serial;
+}
+
+uint64_t zone_record_count(const struct zone *z)
+{
+	return z->records;
+}
+
+uint64_t zone_node_count(const struct zone *z)
+{
+	return z->nodes;
+}
+
+uint64_t zone_octets(const struct zone *z)
+{
+	return z->cells * CELL_OCTETS;
+}
+
+void zone_soa(const struct catalog *view, const struct zone *z, struct soa *out)
+{
+	(void)view;
+	*out = z->soa;
+}
+
+const struct node *zone_apex_node(const struct catalog *view, const struct zone *z)
+{
+	return z->state == ZONE_SERVED && z->apex_node ? cell_at(view->base, z->apex_node) : NULL;
+}
+
+const struct zone *catalog_zone(const struct catalog *view, const uint8_t *apex)
+{
+	uint8_t key[KEY_MAX];
+	if (!view->root.ref)
+		return NULL;
+	unsigned octets = (unsigned)name_length(apex), len = key_from_name(key, apex, octets);
+	const struct twig *at = &view->root;
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));) {
+		unsigned offset = word_offset(word);
+		at = twig_child_for(view->base, at, word, offset < len ? key[offset] : 0);
+	}
+	const struct zone *z = cell_at(view->base, at->ref);
+	return z->apex_len == octets && equal_fold(z->apex, apex, octets) ? z : NULL;
+}
+
+uint64_t catalog_zone_count(const struct catalog *view)
+{
+	return view->zones;
+}
+
+uint64_t catalog_generation(const struct catalog *view)
+{
+	return view->generation;
+}
+
+static bool each_below(const uint8_t *base, const struct twig *at,
+		       bool (*each)(void *, const struct zone *), void *arg)
+{
+	uint64_t word = twig_word(at);
+	if (word_is_leaf(word))
+		return each(arg, cell_at(base, at->ref));
+	const struct twig *children = twig_children(base, at);
+	for (unsigned i = 0; i < word_children(word); i++)
+		if (!each_below(base, &children[i], each, arg))
+			return false;
+	return true;
+}
+
+bool catalog_each(const struct catalog *view, bool (*each)(void *, const struct zone *), void *arg)
+{
+	return !view->root.ref || each_below(view->base, &view->root, each, arg);
+}
+
+void zone_iter_init(struct zone_iter *it, const struct catalog *view, const struct zone *z)
+{
+	it->view = view;
+	it->zone = z;
+	it->depth = z->root.ref != 0;
+	it->level[0].twig = &z->root;
+	it->level[0].left = 1;
+}
+
+const struct node *zone_iter_next(struct zone_iter *it)
+{
+	while (it->depth > 0) {
+		unsigned top = it->depth - 1u;
+		if (it->level[top].left == 0) {
+			it->depth--;
+			continue;
+		}
+		const struct twig *at = it->level[top].twig;
+		it->level[top].twig = at + 1;
+		it->level[top].left--;
+		uint64_t word = twig_word(at);
+		if (word_is_leaf(word))
+			return cell_at(it->view->base, at->ref);
+		it->level[it->depth].twig = twig_children(it->view->base, at);
+		it->level[it->depth].left = (uint16_t)word_children(word);
+		it->depth++;
+	}
+	return NULL;
+}
