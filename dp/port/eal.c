@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // DPDK's environment: its arguments from ours, and its start.
-#include <errno.h>
+#include <dirent.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,7 +16,8 @@
 
 #include "ports.h"
 
-#define ARGS_OWN           16 // at most, beside devices and the user's
+#define ARGS_OWN           16              // at most, beside devices and the user's
+#define FILE_PREFIX        "understudy-%d" // and the process's number
 #define NO_HUGE_MEMORY_MIB 256
 
 struct arguments {
@@ -65,7 +67,7 @@ static void add_memory(struct arguments *a, const struct port_options *o)
 	for (size_t i = 0; i < o->device_count; i++)
 		memif |= strstr(o->devices[i].device, "memif") != NULL;
 	if (memif)
-		add(a, "--file-prefix=understudy-%d", (int)getpid());
+		add(a, "--file-prefix=" FILE_PREFIX, (int)getpid());
 	else // which of the two: DPDK takes --in-memory with hugepages only
 		add(a, o->hugepages ? "--in-memory" : "--no-shconf");
 	unsigned mib = o->memory_mib;
@@ -139,4 +141,27 @@ cleanup:
 	free(a.list);
 	free(own);
 	return r;
+}
+
+// DPDK leaves the folder that stands for a file prefix behind.
+static void remove_runtime_folder(const char *path)
+{
+	DIR *folder = opendir(path);
+	if (!folder)
+		return;
+	for (const struct dirent *e; (e = readdir(folder)) != NULL;)
+		unlinkat(dirfd(folder), e->d_name, 0);
+	closedir(folder);
+	rmdir(path);
+}
+
+void eal_stop(void)
+{
+	char path[PATH_MAX], ours[64];
+	snprintf(path, sizeof(path), "%s", rte_eal_get_runtime_dir());
+	snprintf(ours, sizeof(ours), "/" FILE_PREFIX, (int)getpid());
+	rte_eal_cleanup();
+	size_t len = strlen(path), tail = strlen(ours);
+	if (len > tail && strcmp(path + len - tail, ours) == 0)
+		remove_runtime_folder(path);
 }

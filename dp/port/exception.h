@@ -16,6 +16,8 @@
 
 #include "understudy/port.h"
 
+#define PORT_QUEUES_MAX 64 // of a port, and of a worker
+
 // Between one queue's worker and the exception thread.
 struct exception_link {
 	struct rte_ring *to_kernel;   // worker -> thread: frames punted
@@ -29,7 +31,7 @@ struct exception {
 	uint16_t frame_max; // octets of a frame that the kernel may send
 	struct rte_mempool *pool;
 	size_t link_count;
-	struct exception_link links[PORT_LCORES_MAX];
+	struct exception_link links[PORT_QUEUES_MAX];
 	struct port_exception_stats stats;
 };
 

@@ -9,14 +9,19 @@
 #include "understudy/wire.h"
 
 #define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_ARP  0x0806
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_CTAG 0x8100 // 802.1Q
 #define ETHERTYPE_STAG 0x88a8 // 802.1ad
 
+#define IP_TCP      6
+#define IP_ICMPV6   58
 #define IP_UDP      17
 #define HOP_LIMIT   64
 #define IPV4_FIRST  0x4500 // version, header length, no DSCP
 #define IPV4_DF     0x4000
+#define ND_FIRST    133 // ICMPv6 types of neighbour discovery (RFC 4861)
+#define ND_LAST     137
 #define IPV4_MF_OFF 0x3fff // more fragments, or an offset
 
 void frame_local_init(struct frame_local *local, const uint8_t mac[FRAME_MAC_LEN],
@@ -185,6 +190,8 @@ static void parse_ipv4(const struct frame_local *local, const uint8_t *data, siz
 	unsigned header = (ip[0] & 0x0fu) * 4u;
 	if (ip[0] >> 4 != 4 || header < FRAME_IPV4_LEN || total < header || total > left)
 		return drop(out, PORT_DROP_BAD_IP);
+	if (ip[9] == IP_TCP)
+		out->class = FRAME_SERVICE;
 	if (header != FRAME_IPV4_LEN || ip[9] != IP_UDP ||
 	    (wire_peek_be16(ip + 6) & IPV4_MF_OFF) != 0)
 		return;
@@ -214,6 +221,11 @@ static void parse_ipv6(const struct frame_local *local, const uint8_t *data, siz
 	uint16_t payload = wire_peek_be16(ip + 4);
 	if (ip[0] >> 4 != 6 || payload > left - FRAME_IPV6_LEN)
 		return drop(out, PORT_DROP_BAD_IP);
+	if (ip[6] == IP_TCP)
+		out->class = FRAME_SERVICE;
+	if (ip[6] == IP_ICMPV6 && payload > 0 && ip[FRAME_IPV6_LEN] >= ND_FIRST &&
+	    ip[FRAME_IPV6_LEN] <= ND_LAST)
+		out->class = FRAME_NEIGHBOUR;
 	if (ip[6] != IP_UDP)
 		return;
 	if (payload < FRAME_UDP_LEN)
@@ -240,7 +252,7 @@ void frame_parse(const struct frame_local *local, const uint8_t *data, size_t le
 		return drop(out, PORT_DROP_SHORT);
 	if (!(data[0] & 1) && !mac_equal(data, local->mac))
 		return drop(out, PORT_DROP_OTHER_MAC);
-	if (mac_equal(data + FRAME_MAC_LEN, local->mac))
+	if ((data[0] & 1) && mac_equal(data + FRAME_MAC_LEN, local->mac))
 		return drop(out, PORT_DROP_OWN_MAC);
 	if (data[FRAME_MAC_LEN] & 1)
 		return drop(out, PORT_DROP_SOURCE);
@@ -259,6 +271,8 @@ void frame_parse(const struct frame_local *local, const uint8_t *data, size_t le
 		parse_ipv4(local, data, len - l3, good, out);
 	else if (type == ETHERTYPE_IPV6)
 		parse_ipv6(local, data, len - l3, good, out);
+	else if (type == ETHERTYPE_ARP)
+		out->class = FRAME_NEIGHBOUR;
 }
 
 void frame_peer(const uint8_t *data, const struct frame *f, struct answer_peer *out)

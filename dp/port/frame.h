@@ -47,9 +47,19 @@ enum frame_kind {
 	FRAME_DROP   // for nobody: `drop` says why
 };
 
+// What a punted frame is good for, so that each has a rate of its own: a flood of
+// one may not keep out the others.
+enum frame_class {
+	FRAME_OTHER,     // ICMP, other ports, fragments, anything
+	FRAME_NEIGHBOUR, // ARP and neighbour discovery: without it no query finds us
+	FRAME_SERVICE,   // TCP, and queries that the answer path gives back
+	FRAME_CLASS_COUNT
+};
+
 struct frame {
-	uint8_t kind; // enum frame_kind
-	uint8_t drop; // enum port_drop, of FRAME_DROP
+	uint8_t kind;  // enum frame_kind
+	uint8_t drop;  // enum port_drop, of FRAME_DROP
+	uint8_t class; // enum frame_class, of FRAME_PUNT
 
 	// Of FRAME_QUERY; offsets from the frame's first octet.
 	uint8_t family; // 4 or 6

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_eal.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
@@ -122,27 +121,37 @@ static enum result make_workers(struct ports *p, const unsigned *lcores, size_t 
 	return RESULT_OK;
 }
 
-// Queue i of every port to a worker, going round where a port has fewer queues
-// than there are workers.
-static void deal_queues(struct ports *p, const struct port_options *o)
+static struct queue make_queue(struct port *port, uint16_t id, const struct port_exception *e)
 {
 	const uint64_t hz = rte_get_tsc_hz();
+	uint64_t rate = e && e->frames_per_s ? e->frames_per_s : PORT_EXCEPTION_RATE;
+	struct queue q = {
+		.port = port,
+		.id = id,
+		.link = port->exception ? &port->exception->links[id] : NULL,
+	};
+	for (unsigned class = 0; class < FRAME_CLASS_COUNT; class ++) {
+		uint64_t share = class == FRAME_SERVICE ? rate : RTE_MAX(rate / 4, 1u);
+		q.punts[class].interval_tsc = RTE_MAX(hz * port->queue_count / share, 1u);
+		q.punts[class].burst_tsc = hz / PUNT_BURST_PER_S;
+	}
+	return q;
+}
+
+// The queues of all ports go round the workers.
+static enum result deal_queues(struct ports *p, const struct port_options *o)
+{
 	size_t next = 0;
 	for (size_t i = 0; i < p->port_count; i++) {
 		struct port *port = &p->port[i];
-		const struct port_exception *e = o->devices[i].exception;
-		uint64_t rate = e && e->frames_per_s ? e->frames_per_s : PORT_EXCEPTION_RATE;
 		for (uint16_t q = 0; q < port->queue_count; q++) {
 			struct worker *w = &p->workers[next++ % p->worker_count];
-			w->queues[w->queue_count++] = (struct queue){
-				.port = port,
-				.id = q,
-				.link = port->exception ? &port->exception->links[q] : NULL,
-				.punt_interval_tsc = RTE_MAX(hz * port->queue_count / rate, 1u),
-				.punt_burst_tsc = hz / PUNT_BURST_PER_S,
-			};
+			if (w->queue_count == PORT_QUEUES_MAX)
+				return RESULT_LIMIT;
+			w->queues[w->queue_count++] = make_queue(port, q, o->devices[i].exception);
 		}
 	}
+	return RESULT_OK;
 }
 
 static enum result start_exception_thread(struct ports *p)
@@ -215,7 +224,9 @@ struct ports *port_start(const struct port_options *o, const struct zonedb *zone
 				    .why_size = why_size };
 	if (start_ports(p, &setup) != RESULT_OK)
 		goto fail;
-	deal_queues(p, o);
+	snprintf(why, why_size, "more than %d queues for a worker", PORT_QUEUES_MAX);
+	if (deal_queues(p, o) != RESULT_OK)
+		goto fail;
 	snprintf(why, why_size, "threads cannot be started");
 	if (start_exception_thread(p) != RESULT_OK ||
 	    start_workers(p, zonedb, answer_config) != RESULT_OK)
@@ -240,7 +251,7 @@ void port_stop(struct ports *p)
 	for (size_t i = 0; i < p->worker_count; i++)
 		answer_ctx_free(p->workers[i].ctx);
 	if (p->eal) {
-		rte_eal_cleanup();
+		eal_stop();
 		pthread_setaffinity_np(pthread_self(), sizeof(p->all_cpus), &p->all_cpus);
 	}
 	free(p->workers);

@@ -46,20 +46,25 @@ struct port {
 	bool xdp_ours; // our XDP program is on `interface`
 };
 
+// A token bucket, kept as the time at which it is full again.
+struct bucket {
+	uint64_t full_tsc;
+	uint64_t interval_tsc; // of one token
+	uint64_t burst_tsc;    // of all that it holds
+};
+
 // A receive and a transmit queue of a port, as its worker sees them.
 struct queue {
 	struct port *port;
 	uint16_t id;
 	struct exception_link *link; // NULL = nothing may be punted
-	uint64_t punt_allowed_tsc;   // when the next frame conforms to the rate
-	uint64_t punt_interval_tsc;  // between frames at the rate
-	uint64_t punt_burst_tsc;     // how far ahead of the rate a burst may run
+	struct bucket punts[FRAME_CLASS_COUNT];
 };
 
 struct worker {
 	unsigned lcore;
 	unsigned queue_count;
-	struct queue queues[PORT_MAX];
+	struct queue queues[PORT_QUEUES_MAX];
 	const struct zonedb *zonedb;
 	const _Atomic bool *stop;
 	const _Atomic uint64_t *now_s; // coarse time, written by the exception thread
@@ -88,6 +93,7 @@ void port_take_down(struct port *p);
 // DPDK's environment (eal.c). RESULT_OK or RESULT_INVALID, RESULT_NO_MEMORY.
 enum result eal_start(const struct port_options *options, const unsigned *lcores,
 		      size_t lcore_count, char *why, size_t why_size);
+void eal_stop(void);
 
 // A line for the operator; to stderr where nobody else takes it.
 void port_say(const struct port_options *options, enum port_log_level level, const char *format,

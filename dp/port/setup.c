@@ -175,6 +175,8 @@ static enum result attach(struct port *p, const struct port_setup *s)
 	uint16_t id;
 	if ((size_t)snprintf(devargs, sizeof(devargs), "%s", s->device->device) >= sizeof(devargs))
 		return fail(s, RESULT_NO_SPACE, "devargs too long");
+	if (driver_is(devargs, "net_af_xdp") && !s->options->hugepages)
+		return fail(s, RESULT_INVALID, "AF_XDP needs hugepages");
 	if (driver_is(devargs, "net_af_packet") || driver_is(devargs, "net_af_xdp"))
 		devargs_each(devargs, "iface", copy_interface, p->interface);
 	if (p->interface[0] && kernel_set_up(p->interface) != RESULT_OK)
@@ -197,6 +199,14 @@ static enum result attach(struct port *p, const struct port_setup *s)
 	return p->attached ? RESULT_OK : fail(s, RESULT_NOT_FOUND, "it is no network device");
 }
 
+// Of these drivers every queue receives, whether it is polled or not; others get
+// as many queues as there are workers.
+static bool all_queues_receive(const char *devargs)
+{
+	return driver_is(devargs, "net_af_packet") || driver_is(devargs, "net_af_xdp") ||
+	       driver_is(devargs, "net_pcap") || driver_is(devargs, "net_ring");
+}
+
 // An answer of 512 octets must fit in a frame (RFC 791, RFC 1035 section 4.2.1).
 static enum result choose_mtu(struct port *p, const struct port_setup *s)
 {
@@ -207,6 +217,10 @@ static enum result choose_mtu(struct port *p, const struct port_setup *s)
 		mtu = PORT_MTU_DEFAULT;
 	if (mtu < PORT_MTU_MIN)
 		return fail(s, RESULT_INVALID, "MTU %u: at least %u is needed", mtu, PORT_MTU_MIN);
+	// Longer frames do not fit the driver's slots, unless they were made longer.
+	if (driver_is(s->device->device, "net_af_packet") &&
+	    !devargs_each(s->device->device, "framesz", ignore, NULL))
+		mtu = RTE_MIN(mtu, PORT_MTU_DEFAULT);
 	p->mtu = RTE_MIN(mtu, MTU_MAX);
 	return RESULT_OK;
 }
@@ -216,9 +230,13 @@ static enum result configure(struct port *p, const struct port_setup *s,
 {
 	struct rte_eth_conf conf = { .rxmode.mtu = p->mtu };
 	uint16_t queues = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
-	p->queue_count = (uint16_t)RTE_MIN((unsigned)queues, s->worker_count);
-	if (p->queue_count == 0)
+	if (!all_queues_receive(s->device->device))
+		queues = (uint16_t)RTE_MIN((unsigned)queues, s->worker_count);
+	p->queue_count = queues;
+	if (queues == 0)
 		return fail(s, RESULT_INVALID, "it cannot both receive and send");
+	if (queues > PORT_QUEUES_MAX)
+		return fail(s, RESULT_LIMIT, "more than %d queues", PORT_QUEUES_MAX);
 	conf.rxmode.offloads = info->rx_offload_capa & RX_CHECKSUMS;
 	p->tx_checksums = (info->tx_offload_capa & TX_CHECKSUMS) == TX_CHECKSUMS;
 	if (p->tx_checksums)

@@ -24,6 +24,7 @@ struct burst {
 	struct answer_item items[PORT_BURST];
 	unsigned query_count;
 	struct rte_mbuf *punts[PORT_BURST];
+	uint8_t punt_class[PORT_BURST]; // enum frame_class
 	unsigned punt_count;
 	struct rte_mbuf *replies[PORT_BURST];
 	unsigned reply_count;
@@ -70,6 +71,12 @@ static void take_query(struct burst *b, struct queue *q, struct rte_mbuf *m, con
 	b->frames[b->query_count++] = *f;
 }
 
+static void take_punt(struct burst *b, struct rte_mbuf *m, enum frame_class class)
+{
+	b->punt_class[b->punt_count] = (uint8_t) class;
+	b->punts[b->punt_count++] = m;
+}
+
 // A frame in several segments is longer than any query: it is for the kernel.
 static void parse(struct worker *w, struct queue *q, struct burst *b)
 {
@@ -88,7 +95,7 @@ static void parse(struct worker *w, struct queue *q, struct burst *b)
 		else if (f.kind == FRAME_DROP)
 			drop(w, f.drop, &m, 1);
 		else
-			b->punts[b->punt_count++] = m;
+			take_punt(b, m, f.class);
 	}
 }
 
@@ -118,7 +125,7 @@ static void encapsulate(struct queue *q, struct burst *b)
 				checksums_by_device(m, f);
 			b->replies[b->reply_count++] = m;
 			break;
-		case ANSWER_PUNT: b->punts[b->punt_count++] = m; break;
+		case ANSWER_PUNT: take_punt(b, m, FRAME_SERVICE); break;
 		default: rte_pktmbuf_free(m); break; // the answer path has counted it
 		}
 	}
@@ -138,18 +145,14 @@ static void transmit(struct worker *w, struct queue *q, struct rte_mbuf **frames
 	drop(w, PORT_DROP_TX, frames + sent, n - sent);
 }
 
-// How many of n frames may go to the kernel now (a token bucket, kept as the
-// time at which it will be full again).
-static unsigned conforming(struct queue *q, unsigned n)
+static bool conforms(struct bucket *b, uint64_t now_tsc)
 {
-	uint64_t now = rte_rdtsc();
-	if (q->punt_allowed_tsc < now)
-		q->punt_allowed_tsc = now;
-	uint64_t ahead = q->punt_allowed_tsc - now;
-	uint64_t free_tsc = ahead < q->punt_burst_tsc ? q->punt_burst_tsc - ahead : 0;
-	n = (unsigned)RTE_MIN((uint64_t)n, free_tsc / q->punt_interval_tsc);
-	q->punt_allowed_tsc += n * q->punt_interval_tsc;
-	return n;
+	if (b->full_tsc < now_tsc)
+		b->full_tsc = now_tsc;
+	if (b->full_tsc - now_tsc > b->burst_tsc)
+		return false;
+	b->full_tsc += b->interval_tsc;
+	return true;
 }
 
 static void punt(struct worker *w, struct queue *q, struct burst *b)
@@ -158,12 +161,17 @@ static void punt(struct worker *w, struct queue *q, struct burst *b)
 		return;
 	if (!q->link)
 		return drop(w, PORT_DROP_NO_EXCEPTION, b->punts, b->punt_count);
-	unsigned allowed = conforming(q, b->punt_count);
-	unsigned put =
-		rte_ring_sp_enqueue_burst(q->link->to_kernel, (void **)b->punts, allowed, NULL);
+	const uint64_t now_tsc = rte_rdtsc();
+	unsigned n = 0;
+	for (unsigned i = 0; i < b->punt_count; i++) {
+		if (conforms(&q->punts[b->punt_class[i]], now_tsc))
+			b->punts[n++] = b->punts[i];
+		else
+			drop(w, PORT_DROP_EXCEPTION_RATE, &b->punts[i], 1);
+	}
+	unsigned put = rte_ring_sp_enqueue_burst(q->link->to_kernel, (void **)b->punts, n, NULL);
 	count(&w->stats.punted, put);
-	drop(w, PORT_DROP_EXCEPTION_FULL, b->punts + put, allowed - put);
-	drop(w, PORT_DROP_EXCEPTION_RATE, b->punts + allowed, b->punt_count - allowed);
+	drop(w, PORT_DROP_EXCEPTION_FULL, b->punts + put, n - put);
 }
 
 // True if anything was received.

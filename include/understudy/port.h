@@ -53,7 +53,9 @@ struct port_exception {
 	size_t address_count;
 	const struct port_prefix *gateways; // default routes; prefix_len is not read
 	size_t gateway_count;
-	uint32_t frames_per_s; // at most so many to the kernel; 0 = PORT_EXCEPTION_RATE
+	// At most so many to the kernel: of TCP and DNS messages, and a quarter of it each
+	// of neighbour discovery and of all the rest. 0 = PORT_EXCEPTION_RATE.
+	uint32_t frames_per_s;
 };
 #define PORT_EXCEPTION_RATE 100000u
 
@@ -105,7 +107,7 @@ void port_other_cpus(const struct ports *ports, cpu_set_t *out);
 enum port_drop {
 	PORT_DROP_SHORT,          // ends inside a header
 	PORT_DROP_OTHER_MAC,      // unicast to somebody else's MAC
-	PORT_DROP_OWN_MAC,        // from our own MAC
+	PORT_DROP_OWN_MAC,        // our own broadcast or multicast, come back
 	PORT_DROP_GROUP_MAC,      // a query by broadcast or multicast
 	PORT_DROP_BAD_IP,         // version, header length or total length impossible
 	PORT_DROP_IP_CHECKSUM,    // IPv4 header checksum wrong

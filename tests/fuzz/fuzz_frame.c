@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *frame = malloc(len ? len : 1);
 	memcpy(frame, data + 1, len);
 	frame_parse(&local, frame, len, data[0] & 3u, &f);
-	require(f.kind <= FRAME_DROP && f.drop < PORT_DROP_COUNT);
+	require(f.kind <= FRAME_DROP && f.drop < PORT_DROP_COUNT && f.class < FRAME_CLASS_COUNT);
 	if (f.kind == FRAME_QUERY) {
 		require(f.dns + (size_t)f.dns_len <= len);
 		frame_peer(frame, &f, &peer);

@@ -256,6 +256,8 @@ static void test_macs(void)
 	IS_DROP(&c, PORT_DROP_OTHER_MAC);
 	craft(&c);
 	memcpy(c.data + 6, ours, 6);
+	IS_QUERY(&c); // net_tap has one MAC for both ends
+	c.data[0] |= 1;
 	IS_DROP(&c, PORT_DROP_OWN_MAC);
 	craft(&c);
 	c.data[6] |= 1;
@@ -390,6 +392,43 @@ static void test_punts(void)
 	IS_PUNT(&c);
 }
 
+static void is_punt_as(const struct crafted *c, enum frame_class class)
+{
+	struct frame f = parse(c);
+	CU_ASSERT_EQUAL(f.kind, FRAME_PUNT);
+	CU_ASSERT_EQUAL(f.class, class);
+}
+
+static void test_classes(void)
+{
+	struct crafted c = { .family = 4 };
+	uint8_t *ip = c.data + 14;
+	craft(&c);
+	wire_poke_be16(c.data + 12, 0x0806);
+	is_punt_as(&c, FRAME_NEIGHBOUR);
+	craft(&c);
+	ip[9] = 6;
+	is_punt_as(&c, FRAME_SERVICE);
+	ip[9] = 1;
+	is_punt_as(&c, FRAME_OTHER);
+	c.destination_port = 54;
+	craft(&c);
+	is_punt_as(&c, FRAME_OTHER);
+	c.family = 6;
+	craft(&c);
+	is_punt_as(&c, FRAME_OTHER);
+	ip[6] = 6;
+	is_punt_as(&c, FRAME_SERVICE);
+	ip[6] = 58;
+	for (unsigned type = 0; type < 256; type++) {
+		ip[40] = (uint8_t)type;
+		is_punt_as(&c, type >= 133 && type <= 137 ? FRAME_NEIGHBOUR : FRAME_OTHER);
+	}
+	wire_poke_be16(ip + 4, 0); // the type is not in the packet
+	ip[40] = 135;
+	is_punt_as(&c, FRAME_OTHER);
+}
+
 static void check_reply(struct crafted *c)
 {
 	const struct crafted before = *c;
@@ -473,5 +512,6 @@ static void test_offload(void)
 
 UNIT_MAIN("frame", { "queries", test_queries }, { "truncated", test_truncated },
 	  { "checksums", test_checksums }, { "macs", test_macs }, { "sources", test_sources },
-	  { "lengths", test_lengths }, { "punts", test_punts }, { "replies", test_replies },
-	  { "zero checksum", test_zero_checksum }, { "offload", test_offload })
+	  { "lengths", test_lengths }, { "punts", test_punts }, { "classes", test_classes },
+	  { "replies", test_replies }, { "zero checksum", test_zero_checksum },
+	  { "offload", test_offload })
