@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Captures in, captures out: what a worker makes of each kind of frame."""
 
+import glob
+import os
+import shutil
 import struct
+import subprocess
 
 import dns.flags
 import dns.message
@@ -56,7 +60,7 @@ def test_each_drop_has_its_reason(tmp_path):
         "short": [b"\2\0\0", ethernet(b"", kind=0x0800), ethernet(ipv4(good)[:19]),
                         ethernet(ipv6(good)[:39]), ethernet(b"", tags=[CTAG])[:17]],
         "other-mac": [ethernet(ipv4(good), to="02:00:00:00:00:99")],
-        "own-mac": [ethernet(ipv4(good), source=frames.SERVER_MAC)],
+        "own-mac": [ethernet(ipv4(good), to="ff:ff:ff:ff:ff:ff", source=frames.SERVER_MAC)],
         "group-mac": [ethernet(ipv4(good), to="ff:ff:ff:ff:ff:ff"),
                       ethernet(ipv4(good), to="01:00:5e:00:00:01")],
         "bad-ip": [ethernet(ipv4(good, length=19)), ethernet(ipv4(good, length=2000)),
@@ -156,6 +160,55 @@ def test_two_ports_of_one_worker(tmp_path):
             answer = dns.message.from_wire(frames.Reply(frame, server_mac=own).payload)
             number = 100 * port + i
             assert answer.answer[0][0].address == f"192.0.{number >> 8}.{number & 255}"
+
+
+def test_all_queues_are_polled(tmp_path):
+    """One worker for a device of three queues."""
+    devargs = "net_pcap0"
+    for queue in range(3):
+        frames.write_capture(tmp_path / f"in{queue}.pcap",
+                             [query4(question(f"h{queue}.example.").to_wire())] * 20)
+        devargs += f",rx_pcap={tmp_path}/in{queue}.pcap,tx_pcap={tmp_path}/out{queue}.pcap"
+    server = PortServer("-d", devargs, "-l", "1", "-p", "60")
+    counters = server.wait_ready().finish()
+    assert server.counters["ports"][0]["queues"] == 3
+    assert counters["tx"] == 60
+    for queue in range(3):
+        got = list(frames.read_capture(tmp_path / f"out{queue}.pcap"))
+        assert len(got) == 20
+        for frame in got:
+            answer = dns.message.from_wire(frames.Reply(frame).payload)
+            assert answer.answer[0][0].address == f"192.0.0.{queue}"
+
+
+def test_memif(tmp_path):
+    """Shared memory with another process: testpmd moves frames from a capture to the
+    port and what comes back into another."""
+    sent = [query4(question(f"h{i}.example.").to_wire()) for i in range(500)]
+    frames.write_capture(tmp_path / "in.pcap", sent)
+    server = PortServer("-d", f"net_memif0,role=server,socket={tmp_path}/memif,"
+                              f"socket-abstract=no,mac={frames.SERVER_MAC}",
+                        "-p", "20000").wait_ready()
+    testpmd = subprocess.Popen(
+        ["dpdk-testpmd", "--lcores=0@0,1@0", "--no-huge", "-m", "200", "--no-pci",
+         "--no-telemetry", f"--file-prefix=us-port-test-{os.getpid()}",
+         "--vdev", f"net_memif1,role=client,socket={tmp_path}/memif,socket-abstract=no",
+         "--vdev", f"net_pcap0,rx_pcap={tmp_path}/in.pcap,tx_pcap={tmp_path}/out.pcap,"
+         "infinite_rx=1", "--", "--forward-mode=io", "--total-num-mbufs=8192", "--no-lsc-interrupt", "-i"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    testpmd.stdin.write("start\n")
+    testpmd.stdin.flush()
+    try:
+        counters = server.finish(timeout=30)
+    finally:
+        said, _ = testpmd.communicate("stop\nquit\n", timeout=30)
+        shutil.rmtree(f"/var/run/dpdk/us-port-test-{os.getpid()}", ignore_errors=True)
+    assert counters["rx"] >= 20000, said
+    assert counters["rx"] - counters["answers"] <= 32  # a burst may be under way
+    assert not glob.glob(f"/var/run/dpdk/understudy-{server.popen.pid}")
+    got = {frames.Reply(frame).payload[:2] for frame in
+           frames.read_capture(tmp_path / "out.pcap")}
+    assert got == {frame[42:44] for frame in sent}
 
 
 def test_record_lengths_are_not_believed(tmp_path):
