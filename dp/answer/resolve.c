@@ -157,8 +157,8 @@ static void put_referral(struct resolver *rs)
 	want_addresses(rs, &ns);
 }
 
-// All RRSIG records of the node, whatever they cover; or, for ANY, everything
-// over TCP and one RRset over UDP (RFC 8482 section 4.1).
+// For ANY everything, for RRSIG all of these whatever they cover; but over UDP
+// one RRset, or what signs one (RFC 8482 section 4.1; BIND and Knot do the same).
 static void put_iterated(struct resolver *rs, const struct node *node)
 {
 	bool any = rs->query->qtype == RRTYPE_ANY;
@@ -169,7 +169,7 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 		if (!any && set.type != RRTYPE_RRSIG)
 			continue;
 		found = true;
-		if (!put_answer(rs, &set) || (any && !rs->stream))
+		if (!put_answer(rs, &set) || !rs->stream)
 			return;
 	}
 	if (!found)

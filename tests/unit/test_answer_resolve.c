@@ -352,6 +352,9 @@ static void test_any_and_signatures(void)
 	ASK(&world,
 	    "rcode 0 aa\nan multi.z.test. 300 RRSIG 00010803000000000000000000000000000000\n"
 	    "an multi.z.test. 300 RRSIG 000f0803000000000000000000000000000000\n",
+	    "multi.z.test.", RRTYPE_RRSIG, .tcp = true);
+	ASK(&world,
+	    "rcode 0 aa\nan multi.z.test. 300 RRSIG 00010803000000000000000000000000000000\n",
 	    "multi.z.test.", RRTYPE_RRSIG);
 	ASK(&world, "rcode 0 aa\nan cc.z.test. 200 CNAME c.z.test.\n", "cc.z.test.", RRTYPE_ANY);
 	ASK(&world, "rcode 0 aa\nns " SOA, "ent.z.test.", RRTYPE_ANY, .tcp = true);
