@@ -11,13 +11,6 @@
 #define POINTER_BITS 0xc000u
 #define PLACE_LIMIT  0x4000u // what a pointer can reach
 
-static inline uint64_t load8(const uint8_t *p)
-{
-	uint64_t x;
-	memcpy(&x, p, 8);
-	return x;
-}
-
 static inline uint32_t load4(const uint8_t *p)
 {
 	uint32_t x;
@@ -32,7 +25,7 @@ static inline uint64_t label_head(const uint8_t *label)
 {
 	unsigned n = 1u + *label;
 	if (n >= 8)
-		return name_lower8(load8(label));
+		return name_lower8_at(label);
 	if (n >= 4)
 		return name_lower8((uint64_t)load4(label) << 32 | load4(label + n - 4));
 	return name_lower8((uint64_t)label[0] << 16 | (uint64_t)label[1] << 8 | label[n - 1]);
@@ -41,12 +34,7 @@ static inline uint64_t label_head(const uint8_t *label)
 // Whether labels with equal heads are equal.
 static inline bool label_tail_equal(const uint8_t *a, const uint8_t *b)
 {
-	if (*a != *b)
-		return false;
-	for (unsigned i = 8; i <= *a; i++)
-		if (name_lower[a[i]] != name_lower[b[i]])
-			return false;
-	return true;
+	return *a == *b && (*a < 8 || name_octets_equal(a + 8, b + 8, *a - 7u));
 }
 
 static inline uint64_t suffix_key(const uint8_t *label, uint16_t parent)
@@ -68,29 +56,21 @@ static inline uint16_t find_suffix(const struct compress *c, const uint8_t *msg,
 
 // A name on its way through the table.
 struct walk {
-	unsigned labels; // that are not known, leftmost ones
-	unsigned octets; // of these labels
-	uint16_t known;  // place of the suffix behind them, 0 = the root
-	uint8_t starts[NAME_MAX_LABELS];
+	unsigned labels;                     // that are not known, leftmost ones
+	unsigned octets;                     // of these labels
+	uint16_t known;                      // place of the suffix behind them, 0 = the root
+	uint8_t starts[NAME_MAX_LABELS + 1]; // the root's last
 };
 
-static inline void find_known(const struct compress *c, const uint8_t *msg, const uint8_t *name,
-			      struct walk *w)
+static inline void collect_labels(const uint8_t *name, struct walk *w)
 {
 	unsigned at = 0, labels = 0;
-	uint16_t known = 0;
 	for (; name[at]; at += 1u + name[at])
 		w->starts[labels++] = (uint8_t)at;
-	for (; labels > 0; labels--) {
-		uint16_t place = find_suffix(c, msg, name + w->starts[labels - 1], known);
-		if (!place)
-			break;
-		known = place;
-		at = w->starts[labels - 1];
-	}
+	w->starts[labels] = (uint8_t)at;
 	w->labels = labels;
 	w->octets = at;
-	w->known = known;
+	w->known = 0;
 }
 
 // The unknown labels stand at `place` now. None of them can be in the table:
@@ -109,6 +89,63 @@ static inline void remember(struct compress *c, const uint8_t *msg, uint32_t pla
 		c->used++;
 		parent = (uint16_t)at;
 	}
+}
+
+static void enter_base(struct compress *c, const uint8_t *msg)
+{
+	struct walk w;
+	collect_labels(msg + c->base, &w);
+	remember(c, msg, c->base, &w);
+	c->base_entered = true;
+}
+
+// Takes the base off the end of the name if it is there.
+static inline bool step_over_base(const struct compress *c, const uint8_t *msg, const uint8_t *name,
+				  struct walk *w)
+{
+	if (c->base_labels > w->labels)
+		return false;
+	unsigned start = w->starts[w->labels - c->base_labels];
+	if (w->octets - start != c->base_octets ||
+	    !name_octets_equal(name + start, msg + c->base, c->base_octets))
+		return false;
+	w->labels -= c->base_labels;
+	w->octets = start;
+	w->known = c->base;
+	return true;
+}
+
+static inline void find_known(struct compress *c, const uint8_t *msg, const uint8_t *name,
+			      struct walk *w)
+{
+	collect_labels(name, w);
+	if (c->base && !step_over_base(c, msg, name, w) && !c->base_entered)
+		enter_base(c, msg);
+	for (; w->labels > 0; w->labels--) {
+		unsigned start = w->starts[w->labels - 1];
+		uint16_t place = find_suffix(c, msg, name + start, w->known);
+		if (!place)
+			break;
+		w->known = place;
+		w->octets = start;
+	}
+}
+
+void compress_begin(struct compress *c, const uint8_t *msg, uint16_t place, unsigned above)
+{
+	struct walk w;
+	collect_labels(msg + place, &w);
+	c->used = 0;
+	c->base = 0;
+	c->base_entered = false;
+	if (above < w.labels) {
+		c->base = (uint16_t)(place + w.starts[above]);
+		c->base_labels = (uint8_t)(w.labels - above);
+		c->base_octets = (uint8_t)(w.octets - w.starts[above]);
+		w.labels = above;
+		w.known = c->base;
+	}
+	remember(c, msg, place, &w);
 }
 
 void compress_note(struct compress *c, const uint8_t *msg, uint32_t place)

@@ -10,25 +10,29 @@
 // (RFC 4343).
 // A reply over UDP holds few names, so suffixes are searched one after the
 // other by a key that nearly always tells; a long reply over TCP remembers the
-// first ones only.
+// first ones only. Most names of a zone end in its apex, which stands in the
+// question: that end, the base, is tried as a whole before.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define COMPRESS_SUFFIXES 64
 
 struct compress {
 	uint32_t used;
+	uint16_t base; // place of the base; 0 = there is none
+	uint8_t base_labels;
+	uint8_t base_octets; // without the root label
+	bool base_entered;   // the base's suffixes are in the table, too
 	uint64_t key[COMPRESS_SUFFIXES];
 	uint16_t parent[COMPRESS_SUFFIXES]; // place of the suffix behind the label
 	uint16_t place[COMPRESS_SUFFIXES];
 };
 
-// Forgets all names.
-static inline void compress_begin(struct compress *c)
-{
-	c->used = 0;
-}
+// Forgets all names but the one that stands, uncompressed, at `place` of the
+// message; behind its first `above` labels begins the base.
+void compress_begin(struct compress *c, const uint8_t *msg, uint16_t place, unsigned above);
 
 // Remembers a name that stands, uncompressed, at `place` of the message.
 void compress_note(struct compress *c, const uint8_t *msg, uint32_t place);

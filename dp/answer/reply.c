@@ -22,6 +22,7 @@ void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t li
 		.octets = DNS_HEADER_OCTETS + q->question_octets,
 		.limit = (uint32_t)limit - (q->edns ? OPT_OCTETS : 0),
 		.names = names,
+		.above_apex = q->qname_labels,
 		.rrclass = RRCLASS_IN,
 	};
 }
@@ -31,8 +32,7 @@ void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t li
 static struct compress *reply_names(struct reply *r)
 {
 	if (!r->names_begun) {
-		compress_begin(r->names);
-		compress_note(r->names, r->msg, REPLY_QNAME_PLACE);
+		compress_begin(r->names, r->msg, REPLY_QNAME_PLACE, r->above_apex);
 		r->names_begun = true;
 	}
 	return r->names;

@@ -27,7 +27,8 @@ struct reply {
 	uint32_t octets; // so far
 	uint32_t limit;  // OPT not included
 	struct compress *names;
-	bool names_begun; // `names` speaks of this reply
+	bool names_begun;   // `names` speaks of this reply
+	uint8_t above_apex; // labels of the question's name above its zone's apex
 	bool authoritative;
 	bool truncated;
 	uint16_t rcode;   // an extended one only if the query had OPT

@@ -60,11 +60,10 @@ static void put_soa(struct resolver *rs)
 		soa.ttl_s = minimum_s;
 	struct owner owner = { .name = zone_apex(zone) };
 	if (rs->aliases == 0) {
-		const struct query *q = rs->query;
-		unsigned below = q->qname_labels - zone_apex_labels(zone);
-		const uint8_t *apex = name_skip_labels(q->qname, below);
+		const uint8_t *qname = rs->query->qname;
+		const uint8_t *apex = name_skip_labels(qname, rs->reply->above_apex);
 		if (*apex)
-			owner.place = (uint16_t)(REPLY_QNAME_PLACE + (apex - q->qname));
+			owner.place = (uint16_t)(REPLY_QNAME_PLACE + (apex - qname));
 	}
 	put(rs, SECTION_AUTHORITY, &owner, &soa);
 }
@@ -315,6 +314,7 @@ void resolve(struct resolver *rs)
 	if (*rs->query->qname) // a pointer to the root would be longer than the root
 		rs->owners[0].place = REPLY_QNAME_PLACE;
 	rs->home = zone_apex(rs->found->zone);
+	r->above_apex = (uint8_t)(rs->query->qname_labels - zone_apex_labels(rs->found->zone));
 	r->authoritative = true;
 	while (answer_name(rs))
 		;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "understudy/result.h"
 #include "understudy/wire.h"
@@ -58,6 +59,28 @@ static inline uint64_t name_lower8(uint64_t x)
 	uint64_t low = x & 0x7f * ones;
 	uint64_t after_z = low + (0x7f - 'Z') * ones, from_a = low + (0x80 - 'A') * ones;
 	return x | ((~x & (from_a ^ after_z) & 0x80 * ones) >> 2);
+}
+
+static inline uint64_t name_lower8_at(const uint8_t *p)
+{
+	uint64_t x;
+	memcpy(&x, p, 8);
+	return name_lower8(x);
+}
+
+// Whether n octets of names are equal, length octets and labels alike.
+static inline bool name_octets_equal(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	if (n < 8) {
+		for (size_t i = 0; i < n; i++)
+			if (name_lower[a[i]] != name_lower[b[i]])
+				return false;
+		return true;
+	}
+	for (size_t i = 0; i + 8 < n; i += 8)
+		if (name_lower8_at(a + i) != name_lower8_at(b + i))
+			return false;
+	return name_lower8_at(a + n - 8) == name_lower8_at(b + n - 8);
 }
 
 bool name_equal(const uint8_t *a, const uint8_t *b);

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Random names written one after the other, compressed, must read back the same.
+#include "compress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "understudy/name.h"
+#include "unit.h"
+
+#define MESSAGE_OCTETS 40000
+#define NAMES          2000
+#define ROUNDS         300
+
+static uint64_t state;
+
+static unsigned below(unsigned limit)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (unsigned)(state % limit);
+}
+
+// Few and alike labels, so that suffixes meet; of all lengths that matter to
+// comparisons in words; any case, and octets that look like lengths or dots.
+static unsigned put_label(uint8_t *out)
+{
+	static const uint8_t octets[] = "aAbB.\0\1\7\x40\x5b\x60\x7b\xff";
+	static const unsigned lengths[] = { 1, 1, 2, 3, 6, 7, 8, 9, 15, 16, 63 };
+	unsigned len = lengths[below(sizeof(lengths) / sizeof(lengths[0]))];
+	unsigned kind = below(3);
+	out[0] = (uint8_t)len;
+	for (unsigned i = 1; i <= len; i++)
+		out[i] = (i == len && kind == 0) ? octets[below(sizeof(octets) - 1)]
+						 : (uint8_t)(below(2) ? 'x' : 'X');
+	return 1 + len;
+}
+
+// A name that ends in another one, up to 255 octets.
+static void make_name(uint8_t *out, const uint8_t *end)
+{
+	unsigned len = 0, end_len = (unsigned)name_length(end);
+	for (unsigned labels = below(4); labels > 0 && len + 64 + end_len <= 255; labels--)
+		len += put_label(out + len);
+	memcpy(out + len, end, end_len);
+}
+
+// Reads without help of the code under test; false for pointers that do not go
+// backwards to a label.
+static bool read_back(const uint8_t *msg, unsigned at, uint8_t *out)
+{
+	unsigned len = 0, limit = at;
+	for (;;) {
+		unsigned c = msg[at];
+		if (c >= 0xc0) {
+			unsigned target = (c & 0x3f) << 8 | msg[at + 1];
+			if (target >= limit || msg[target] == 0 || msg[target] > 63)
+				return false;
+			at = limit = target;
+			continue;
+		}
+		if (len + 1 + c > 255)
+			return false;
+		memcpy(out + len, msg + at, 1 + c);
+		len += 1 + c;
+		at += 1 + c;
+		if (c == 0)
+			return true;
+	}
+}
+
+static void one_round(void)
+{
+	static uint8_t msg[MESSAGE_OCTETS];
+	static uint8_t names[NAMES + 1][255];
+	struct compress c;
+	unsigned at = 12, count = 0;
+	names[count++][0] = 0; // the root
+	make_name(msg + at, names[0]);
+	unsigned labels = name_label_count(msg + at), saved = 0;
+	memcpy(names[count++], msg + at, name_length(msg + at));
+	compress_begin(&c, msg, (uint16_t)at, below(labels + 1));
+	at += (unsigned)name_length(msg + at);
+	while (count <= NAMES) {
+		uint8_t *name = names[count], back[255];
+		uint16_t whole = 0;
+		const uint8_t *end = names[below(count)];
+		make_name(name, name_skip_labels(end, below(name_label_count(end) + 1)));
+		unsigned octets = compress_write(&c, msg, at, MESSAGE_OCTETS - at, name, &whole);
+		if (octets == 0)
+			break;
+		CU_ASSERT_FATAL(octets <= name_length(name));
+		CU_ASSERT_FATAL(read_back(msg, at, back) && name_equal(back, name));
+		CU_ASSERT_FATAL(!whole || (whole < at && read_back(msg, whole, back) &&
+					   name_equal(back, name)));
+		saved += (unsigned)name_length(name) - octets;
+		at += octets;
+		count++;
+	}
+	CU_ASSERT(saved > 0);
+}
+
+static void test_random(void)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		state = round + 1;
+		one_round();
+	}
+}
+
+// Written as short as can be, whatever the base.
+static void test_shortest(void)
+{
+	uint8_t msg[512] = { [12] = 1, 'q', 1, 'z', 4, 't', 'e', 's', 't', 0 };
+	static const struct {
+		const char *name;
+		unsigned octets;
+	} cases[] = {
+		{ "q.z.test.", 2 },   { "Z.Test.", 2 },        { "test.", 2 }, { ".", 1 },
+		{ "a.q.z.test.", 4 }, { "b.a.Q.z.test.", 4 },  { "z.", 3 },    { "y.test.", 4 },
+		{ "x.y.tesT.", 4 },   { "long-label.z.", 13 }, { "q.z.", 4 },  { "est.", 5 },
+		{ "t.est.", 4 },
+	};
+	for (unsigned above = 0; above <= 3; above++) {
+		struct compress c;
+		uint32_t at = 22;
+		compress_begin(&c, msg, 12, above);
+		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			struct name name;
+			uint16_t whole;
+			CU_ASSERT_EQUAL_FATAL(name_from_text(cases[i].name, &name), RESULT_OK);
+			unsigned n = compress_write(&c, msg, at, 512 - at, name.wire, &whole);
+			CU_ASSERT_EQUAL(n, cases[i].octets);
+			CU_ASSERT_EQUAL(whole != 0, n == 2);
+			at += n;
+		}
+	}
+}
+
+static void test_no_room(void)
+{
+	uint8_t msg[64] = { [12] = 1, 'z', 0 };
+	struct compress c;
+	struct name name;
+	uint16_t whole;
+	CU_ASSERT_EQUAL_FATAL(name_from_text("abc.z.", &name), RESULT_OK);
+	compress_begin(&c, msg, 12, 0);
+	for (uint32_t room = 0; room < 6; room++)
+		CU_ASSERT_EQUAL(compress_write(&c, msg, 15, room, name.wire, &whole), 0);
+	CU_ASSERT_EQUAL(msg[15], 0);
+	CU_ASSERT_EQUAL(compress_write(&c, msg, 15, 6, name.wire, &whole), 6);
+	CU_ASSERT_EQUAL(compress_write(&c, msg, 21, 1, name.wire, &whole), 0);
+	CU_ASSERT_EQUAL(compress_write(&c, msg, 21, 2, name.wire, &whole), 2);
+	CU_ASSERT_EQUAL(whole, 15);
+}
+
+UNIT_MAIN("compress", { "random", test_random }, { "shortest", test_shortest },
+	  { "no room", test_no_room })
