@@ -129,7 +129,8 @@ class Stage:
             one.wait_served(self.clients, serials, timeout)
         return one
 
-    def strike(self):
+    def clear(self):
+        """Stops all that was started; the wire stays."""
         errors = []
         for thing in reversed(self.started):
             try:
@@ -137,9 +138,14 @@ class Stage:
             except AssertionError as e:
                 errors.append(e)
         self.started = []
-        self.wire.close()
         if errors:
             raise errors[0]
+
+    def strike(self):
+        try:
+            self.clear()
+        finally:
+            self.wire.close()
 
 
 @pytest.fixture

@@ -157,6 +157,25 @@ class Client:
                     return
 
 
+    def ask_stream(self, wires, window=64):
+        """Asks all `wires` over one TCP connection, `window` at a time; returns
+        the replies, which may come in any order, by their ids."""
+        replies = [None] * len(wires)
+        sent = received = 0
+        with self.tcp_socket() as sock:
+            while received < len(wires):
+                while sent < len(wires) and sent - received < window:
+                    sock.sendall(frame(struct.pack("!H", sent & 0xffff) + wires[sent][2:]))
+                    sent += 1
+                reply = receive_message(sock)
+                low = struct.unpack("!H", reply[:2])[0]
+                i = received - window + (low - (received - window) & 0xffff)
+                assert 0 <= i < sent and replies[i] is None, f"a reply with id {low}"
+                replies[i] = reply
+                received += 1
+        return replies
+
+
 def parse(wire, q):
     """The reply message; it must be one to `q` and nothing must follow it."""
     reply = dns.message.from_wire(wire, one_rr_per_rrset=False)

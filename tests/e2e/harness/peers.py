@@ -154,6 +154,8 @@ class Knot(Peer):
         with_key = f"    key: {name}\n" if name else ""
         remotes = [f'  - id: to{i}\n    address: "{a}"\n    via: "{self.address}"\n{with_key}'
                    for i, a in enumerate(self.notify)]
+        targets = ", ".join(f"to{i}" for i in range(len(remotes)))
+        targets = f"    notify: [{targets}]\n" if remotes else ""
         config = f"""
 server:
     rundir: "{self.dir}"
@@ -179,8 +181,7 @@ template:
     zonefile-load: whole
     journal-content: none
     acl: all
-    notify: [{', '.join(f'to{i}' for i in range(len(remotes)))}]
-zone:
+{targets}zone:
 """
         for origin, path in self.files.items():
             config += f'  - domain: "{origin}"\n    file: "{path}"\n'
@@ -208,8 +209,8 @@ server:
     zonelistfile: "{self.dir}/zone.list"
     database: ""
     zonefiles-check: yes
-    ipv4-edns-size: 4096
-    ipv6-edns-size: 4096
+    ipv4-edns-size: 1232
+    ipv6-edns-size: 1232
     minimal-responses: no
     rrl-ratelimit: 0
     rrl-whitelist-ratelimit: 0
