@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// DNS over kernel sockets: addresses, NOTIFY, and what both transports share.
+// DNS over kernel sockets: addresses, and what both transports share.
 #include "service.h"
 
 #include <errno.h>
@@ -8,49 +8,11 @@
 #include <unistd.h>
 
 #include "service_parts.h"
-#include "understudy/rr.h"
 
 #define RETRY_MS           2000
 #define SWEEP_MS           500
 #define TCP_BACKLOG        256
 #define UDP_RECEIVE_OCTETS (4 << 20)
-
-// ---- NOTIFY
-
-bool service_is_notify(const uint8_t *msg, size_t len)
-{
-	uint16_t flags = len >= DNS_HEADER_OCTETS ? wire_peek_be16(msg + 2) : DNS_FLAG_QR;
-	return !(flags & DNS_FLAG_QR) &&
-	       (flags & DNS_OPCODE_MASK) >> DNS_OPCODE_SHIFT == OPCODE_NOTIFY;
-}
-
-size_t service_notify(struct service *s, const struct answer_peer *peer, const uint8_t *msg,
-		      size_t len, uint8_t reply[static NOTIFY_REPLY_OCTETS])
-{
-	struct notify_input in = {
-		.msg = msg, .len = len, .family = peer->family, .now_s = loop_time().unix_s
-	};
-	struct notify_event event;
-	size_t reply_len = 0;
-	memcpy(in.address, peer->address, sizeof(in.address));
-	enum notify_verdict v = notify_handle(zones_notify_lookup(s->options.zones), &in, reply,
-					      &reply_len, &event);
-	s->stats.notify[v]++;
-	if (v == NOTIFY_ACCEPTED) {
-		zones_notified(s->options.zones, &event);
-	} else {
-		struct config_address from = { .v4.sin_family = AF_INET };
-		char text[CONFIG_ADDRESS_TEXT];
-		if (peer->family == 6)
-			from.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6 };
-		memcpy(peer->family == 6 ? (void *)&from.v6.sin6_addr : &from.v4.sin_addr,
-		       peer->address, peer->family == 6 ? 16 : 4);
-		*(peer->family == 6 ? &from.v6.sin6_port : &from.v4.sin_port) = peer->port_be;
-		log_limited(&s->log, LOG_LEVEL_INFO, "NOTIFY from %s not accepted: %s",
-			    config_address_text(&from, text), notify_verdict_text(v));
-	}
-	return reply_len;
-}
 
 void service_peer(struct answer_peer *out, const struct sockaddr *from,
 		  enum answer_transport transport)

@@ -45,6 +45,8 @@ struct service_stats {
 	uint64_t tcp_evicted;  // idle ones that made room
 	uint64_t tcp_timeouts; // idle, or slow to read
 	uint64_t tcp_messages;
+	uint64_t signed_ok;  // queries with TSIG
+	uint64_t signed_bad; // of them not believed
 	uint64_t notify[NOTIFY_VERDICT_COUNT];
 	unsigned tcp_open;
 };

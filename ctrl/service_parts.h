@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the parts of the kernel-socket service share: service.c (addresses and
-// NOTIFY), service_udp.c, service_tcp.c.
+// What the parts of the kernel-socket service share: service.c (addresses),
+// service_udp.c, service_tcp.c, service_special.c (NOTIFY and signed queries).
 #pragma once
 
 #include <stdbool.h>
@@ -9,6 +9,10 @@
 #include "service.h"
 
 #define SERVICE_MESSAGE_OCTETS 65535
+
+// IPv6 without a jumbogram holds 65,535 octets of payload, less the UDP
+// header; IPv4 less its own header as well. The lesser of the two.
+#define SERVICE_UDP_OCTETS 65507
 
 struct connection;
 struct udp_batch;
@@ -41,11 +45,23 @@ struct service {
 	uint8_t *scratch;                   // one message with its length
 };
 
-// Whether this message is for service_notify rather than for answer().
-bool service_is_notify(const uint8_t *msg, size_t len);
-// Judges a NOTIFY, wakes the zone; returns the octets of the reply, 0 = none.
-size_t service_notify(struct service *s, const struct answer_peer *peer, const uint8_t *msg,
-		      size_t len, uint8_t reply[static NOTIFY_REPLY_OCTETS]);
+// What a message needs besides answer().
+enum service_kind { SERVICE_PLAIN, SERVICE_NOTIFY, SERVICE_SIGNED };
+enum service_kind service_kind_of(const uint8_t *msg, size_t len);
+
+// Answers a message of the other kinds in place; `buf` has room for
+// SERVICE_UDP_OCTETS or SERVICE_MESSAGE_OCTETS. Returns the reply's octets, 0 =
+// none.
+size_t service_special(struct service *s, enum service_kind kind, const struct answer_peer *peer,
+		       uint8_t *buf, size_t len);
+
+// A query with TSIG; `tsig` borrows it.
+struct service_signed {
+	size_t len;
+	uint64_t now_s;
+	struct tsig_rr tsig;
+};
+
 void service_peer(struct answer_peer *out, const struct sockaddr *from,
 		  enum answer_transport transport);
 

@@ -139,11 +139,12 @@ static void answer_message(struct connection *c, const uint8_t *msg, size_t len)
 	struct service *s = c->service;
 	uint8_t *reply = s->scratch + 2;
 	size_t reply_len;
+	enum service_kind kind = service_kind_of(msg, len);
 	s->stats.tcp_messages++;
-	if (service_is_notify(msg, len)) {
-		reply_len = service_notify(s, &c->peer, msg, len, reply);
+	memcpy(reply, msg, len);
+	if (kind != SERVICE_PLAIN) {
+		reply_len = service_special(s, kind, &c->peer, reply, len);
 	} else {
-		memcpy(reply, msg, len);
 		rcu_reader_online();
 		reply_len = answer(s->answer, zonedb_view(s->options.db), &c->peer, reply, len,
 				   SERVICE_MESSAGE_OCTETS);

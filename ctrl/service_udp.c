@@ -9,10 +9,6 @@
 #define BATCH       ANSWER_BURST_MAX
 #define BATCHES_MAX 8 // then the rest of the loop has its turn
 
-// IPv6 without a jumbogram holds 65,535 octets of payload, less the UDP
-// header; IPv4 less its own header as well. The lesser of the two.
-#define UDP_OCTETS_MAX 65507
-
 struct udp_batch {
 	uint8_t octets[BATCH][SERVICE_MESSAGE_OCTETS + 1];
 	struct mmsghdr in[BATCH];
@@ -70,12 +66,11 @@ static unsigned answer_batch(struct service *s, unsigned n)
 		size_t len = b->in[i].msg_len;
 		*item = (struct answer_item){ .buf = b->octets[i],
 					      .query_len = (uint16_t)len,
-					      .capacity = UDP_OCTETS_MAX };
+					      .capacity = SERVICE_UDP_OCTETS };
 		service_peer(&item->peer, &b->from[i].any, ANSWER_UDP);
-		if (service_is_notify(b->octets[i], len)) {
-			uint8_t reply[NOTIFY_REPLY_OCTETS];
-			len = service_notify(s, &item->peer, b->octets[i], len, reply);
-			memcpy(b->octets[i], reply, len);
+		enum service_kind kind = service_kind_of(b->octets[i], len);
+		if (kind != SERVICE_PLAIN) {
+			len = service_special(s, kind, &item->peer, b->octets[i], len);
 			if (len)
 				put_reply(b, &replies, i, len);
 			continue;

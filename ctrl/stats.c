@@ -63,6 +63,8 @@ json_t *stats_service(const struct service_stats *s)
 	put(out, "tcp_evicted", s->tcp_evicted);
 	put(out, "tcp_timeouts", s->tcp_timeouts);
 	put(out, "tcp_messages", s->tcp_messages);
+	put(out, "signed_ok", s->signed_ok);
+	put(out, "signed_bad", s->signed_bad);
 	for (unsigned i = 0; i < NOTIFY_VERDICT_COUNT; i++)
 		put(out, notify_words[i], s->notify[i]);
 	return out;

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "support/world.h"
 #include "understudy/rr.h"
+#include "understudy/tsig.h"
 #include "unit.h"
 
 #define TIMEOUT_S 5
@@ -85,11 +86,19 @@ static void begin(struct fixture *f, const char *tcp)
 		memset(big + strlen(big), 'x', 200);
 		strcat(big, "\" ");
 	}
+	strcat(big, "\nmid 60 TXT "); // some 460 octets
+	for (int i = 0; i < 2; i++) {
+		strcat(big, "\"");
+		memset(big + strlen(big), 'y', 208);
+		strcat(big, "\" ");
+	}
 	strcat(big, "\n");
 	world_zone(&f->world, "example.", big);
 	rcu_reader_offline();
 	f->port = free_port();
-	snprintf(text, sizeof(text), "listen: [{address: 127.0.0.1, port: %u}]\ntcp: {%s}\n",
+	snprintf(text, sizeof(text),
+		 "listen: [{address: 127.0.0.1, port: %u}]\ntcp: {%s}\n"
+		 "keys: [{name: k.example, secret: Zm9vYmFy}]\n",
 		 f->port, tcp);
 	f->config = config_parse("test", text, strlen(text), &report);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(f->config);
@@ -247,6 +256,88 @@ static void refuses_notify(void)
 	close(fd);
 	end(&f);
 	CU_ASSERT_EQUAL(f.stats.notify[NOTIFY_NOTAUTH], 2);
+}
+
+// Sends a query signed with `key` at `at_s`; the reply's TSIG record into *tsig.
+static size_t ask_signed(int fd, const struct tsig_key *key, const char *label, uint64_t at_s,
+			 uint8_t reply[65535], struct tsig_rr *tsig, uint8_t mac[TSIG_MAC_MAX])
+{
+	uint8_t message[1024];
+	size_t len = query(message, 77, label, 16) - 2;
+	CU_ASSERT_EQUAL(tsig_sign(key, at_s, NULL, 0, message + 2, &len, 1000, mac), RESULT_OK);
+	wire_poke_be16(message, (uint16_t)len);
+	send(fd, message, 2 + len, MSG_NOSIGNAL);
+	len = read_reply(fd, reply);
+	CU_ASSERT_FATAL(len > 12);
+	CU_ASSERT_EQUAL(wire_peek_be16(reply), 77);
+	CU_ASSERT_EQUAL_FATAL(tsig_find(reply, len, tsig), RESULT_OK);
+	return len;
+}
+
+static void answers_signed(void)
+{
+	struct fixture f;
+	struct tsig_key key = { .algorithm = TSIG_HMAC_SHA256,
+				.secret_len = 6,
+				.secret = "foobar" };
+	struct tsig_rr tsig;
+	uint8_t reply[65535], mac[TSIG_MAC_MAX];
+	uint64_t now_s = loop_time().unix_s;
+	name_from_text("k.example", &key.name);
+	begin(&f, "");
+	int fd = client(&f, SOCK_STREAM);
+	size_t len = ask_signed(fd, &key, "big", now_s, reply, &tsig, mac);
+	CU_ASSERT(is_answer(reply, len, 77));
+	CU_ASSERT_EQUAL(tsig_verify(&key, &tsig, reply, len, now_s, mac, 32), RESULT_OK);
+	len = ask_signed(fd, &key, "big", now_s - 1000, reply, &tsig, mac);
+	CU_ASSERT_EQUAL(reply[3] & 15, 9);
+	CU_ASSERT_EQUAL(tsig.error, TSIG_ERROR_BADTIME);
+	CU_ASSERT_EQUAL(tsig.mac_len, 32);
+	key.secret[0] = 'F';
+	ask_signed(fd, &key, "big", now_s, reply, &tsig, mac);
+	CU_ASSERT_EQUAL(reply[3] & 15, 9);
+	CU_ASSERT_EQUAL(tsig.error, TSIG_ERROR_BADSIG);
+	CU_ASSERT_EQUAL(tsig.mac_len, 0);
+	name_from_text("other.example", &key.name);
+	ask_signed(fd, &key, "big", now_s, reply, &tsig, mac);
+	CU_ASSERT_EQUAL(reply[3] & 15, 9);
+	CU_ASSERT_EQUAL(tsig.error, TSIG_ERROR_BADKEY);
+	CU_ASSERT(asks_well(fd, 5)); // and goes on
+	close(fd);
+	end(&f);
+	CU_ASSERT_EQUAL(f.stats.signed_ok, 1);
+	CU_ASSERT_EQUAL(f.stats.signed_bad, 3);
+}
+
+// Where the signature finds no room the answer is cut (RFC 8945 section 5.3).
+static void cuts_signed_answers(void)
+{
+	struct fixture f;
+	struct tsig_key key = { .algorithm = TSIG_HMAC_SHA256,
+				.secret_len = 6,
+				.secret = "foobar" };
+	struct tsig_rr tsig;
+	uint8_t message[1024], reply[65535], mac[TSIG_MAC_MAX];
+	uint64_t now_s = loop_time().unix_s;
+	name_from_text("k.example", &key.name);
+	begin(&f, "");
+	int fd = client(&f, SOCK_DGRAM);
+	size_t len = query(message, 78, "mid", 16) - 2;
+	CU_ASSERT_EQUAL(tsig_sign(&key, now_s, NULL, 0, message + 2, &len, 1000, mac), RESULT_OK);
+	send(fd, message + 2, len, 0);
+	ssize_t n = recv(fd, reply, sizeof(reply), 0);
+	CU_ASSERT_FATAL(n > 12 && n <= 512);
+	CU_ASSERT(reply[2] & 2);                       // TC
+	CU_ASSERT_EQUAL(wire_peek_be16(reply + 6), 0); // no answer
+	CU_ASSERT_EQUAL(tsig_find(reply, (size_t)n, &tsig), RESULT_OK);
+	CU_ASSERT_EQUAL(tsig_verify(&key, &tsig, reply, (size_t)n, now_s, mac, 32), RESULT_OK);
+	len = query(message, 79, "mid", 16); // without a signature it fits
+	send(fd, message + 2, len - 2, 0);
+	n = recv(fd, reply, sizeof(reply), 0);
+	CU_ASSERT_FATAL(n > 400 && n <= 512);
+	CU_ASSERT(is_answer(reply, (size_t)n, 79));
+	close(fd);
+	end(&f);
 }
 
 static void answers_in_pieces(void)
@@ -415,6 +506,7 @@ static void bounds_connections(void)
 }
 
 UNIT_MAIN("service", { "answers UDP", answers_udp }, { "refuses NOTIFY", refuses_notify },
+	  { "answers signed", answers_signed }, { "cuts signed answers", cuts_signed_answers },
 	  { "answers in pieces", answers_in_pieces }, { "answers pipelined", answers_pipelined },
 	  { "answers after half-close", answers_after_half_close },
 	  { "closes on nonsense", closes_on_nonsense }, { "closes the idle", closes_the_idle },
