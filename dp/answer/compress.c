@@ -42,16 +42,17 @@ static inline uint64_t suffix_key(const uint8_t *label, uint16_t parent)
 	return label_head(label) ^ (uint64_t)parent * 0x9e3779b97f4a7c15u;
 }
 
-// Place of the suffix that is `label` before `parent`; 0 if it is not known.
-static inline uint16_t find_suffix(const struct compress *c, const uint8_t *msg,
+// Index of the suffix that is `label` before `parent`; `used` if it is not known.
+static inline uint32_t find_suffix(const struct compress *c, const uint8_t *msg,
 				   const uint8_t *label, uint16_t parent)
 {
 	uint64_t key = suffix_key(label, parent);
-	for (uint32_t i = 0; i < c->used; i++)
+	uint32_t i = 0;
+	for (; i < c->used; i++)
 		if (c->key[i] == key && c->parent[i] == parent &&
 		    label_tail_equal(label, msg + c->place[i]))
-			return c->place[i];
-	return 0;
+			break;
+	return i;
 }
 
 // A name on its way through the table.
@@ -59,6 +60,7 @@ struct walk {
 	unsigned labels;                     // that are not known, leftmost ones
 	unsigned octets;                     // of these labels
 	uint16_t known;                      // place of the suffix behind them, 0 = the root
+	uint8_t hops;                        // pointers met when reading on from there
 	uint8_t starts[NAME_MAX_LABELS + 1]; // the root's last
 };
 
@@ -71,14 +73,17 @@ static inline void collect_labels(const uint8_t *name, struct walk *w)
 	w->labels = labels;
 	w->octets = at;
 	w->known = 0;
+	w->hops = 0;
 }
 
-// The unknown labels stand at `place` now. None of them can be in the table:
-// what is behind the first of them is new with it.
+// The unknown labels stand at `place` now, and behind them `hops` pointers. None
+// of them can be in the table: what is behind the first of them is new with it.
 static inline void remember(struct compress *c, const uint8_t *msg, uint32_t place,
-			    const struct walk *w)
+			    const struct walk *w, unsigned hops)
 {
 	uint16_t parent = w->known;
+	if (hops >= COMPRESS_HOPS_MAX)
+		return;
 	for (unsigned left = w->labels; left > 0; left--) {
 		uint32_t at = place + w->starts[left - 1];
 		if (at >= PLACE_LIMIT || c->used == COMPRESS_SUFFIXES)
@@ -86,6 +91,7 @@ static inline void remember(struct compress *c, const uint8_t *msg, uint32_t pla
 		c->key[c->used] = suffix_key(msg + at, parent);
 		c->parent[c->used] = parent;
 		c->place[c->used] = (uint16_t)at;
+		c->hops[c->used] = (uint8_t)hops;
 		c->used++;
 		parent = (uint16_t)at;
 	}
@@ -95,7 +101,7 @@ static void enter_base(struct compress *c, const uint8_t *msg)
 {
 	struct walk w;
 	collect_labels(msg + c->base, &w);
-	remember(c, msg, c->base, &w);
+	remember(c, msg, c->base, &w, 0);
 	c->base_entered = true;
 }
 
@@ -123,10 +129,11 @@ static inline void find_known(struct compress *c, const uint8_t *msg, const uint
 		enter_base(c, msg);
 	for (; w->labels > 0; w->labels--) {
 		unsigned start = w->starts[w->labels - 1];
-		uint16_t place = find_suffix(c, msg, name + start, w->known);
-		if (!place)
+		uint32_t i = find_suffix(c, msg, name + start, w->known);
+		if (i == c->used)
 			break;
-		w->known = place;
+		w->known = c->place[i];
+		w->hops = c->hops[i];
 		w->octets = start;
 	}
 }
@@ -145,14 +152,14 @@ void compress_begin(struct compress *c, const uint8_t *msg, uint16_t place, unsi
 		w.labels = above;
 		w.known = c->base;
 	}
-	remember(c, msg, place, &w);
+	remember(c, msg, place, &w, 0);
 }
 
 void compress_note(struct compress *c, const uint8_t *msg, uint32_t place)
 {
 	struct walk w;
 	find_known(c, msg, msg + place, &w);
-	remember(c, msg, place, &w);
+	remember(c, msg, place, &w, 0);
 }
 
 unsigned compress_write(struct compress *c, uint8_t *msg, uint32_t place, uint32_t room,
@@ -169,7 +176,7 @@ unsigned compress_write(struct compress *c, uint8_t *msg, uint32_t place, uint32
 		wire_poke_be16(p + w.octets, (uint16_t)(POINTER_BITS | w.known));
 	else
 		p[w.octets] = 0;
-	remember(c, msg, place, &w);
+	remember(c, msg, place, &w, w.known ? w.hops + 1u : 0);
 	*whole = w.labels == 0 ? w.known : 0;
 	return octets;
 }

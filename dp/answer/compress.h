@@ -19,6 +19,11 @@
 
 #define COMPRESS_SUFFIXES 64
 
+// A suffix that itself ends in a pointer makes a chain of pointers. Readers bound
+// these: Go's resolver takes 10, dnspython 16. A suffix behind which so many
+// come is not remembered, so that a name has one more at most.
+#define COMPRESS_HOPS_MAX 8
+
 struct compress {
 	uint32_t used;
 	uint16_t base; // place of the base; 0 = there is none
@@ -28,6 +33,7 @@ struct compress {
 	uint64_t key[COMPRESS_SUFFIXES];
 	uint16_t parent[COMPRESS_SUFFIXES]; // place of the suffix behind the label
 	uint16_t place[COMPRESS_SUFFIXES];
+	uint8_t hops[COMPRESS_SUFFIXES]; // pointers met when reading on from there
 };
 
 // Forgets all names but the one that stands, uncompressed, at `place` of the

@@ -268,9 +268,7 @@ static bool answer_dname(struct resolver *rs)
 		.octets = 2 + n,
 		.records = record,
 	};
-	uint16_t qtype = rs->query->qtype;
-	return put_answer(rs, &cname) && qtype != RRTYPE_CNAME && qtype != RRTYPE_ANY &&
-	       follow(rs, record + 2);
+	return put_answer(rs, &cname) && rs->query->qtype != RRTYPE_CNAME && follow(rs, record + 2);
 }
 
 // Answers for the current name. True if an alias leads on to another.

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+// In one name: what Go's resolver takes.
+#define POINTERS_MAX 10
+
 struct reader {
 	const uint8_t *msg;
 	size_t len;
@@ -69,8 +72,7 @@ static void print_label(struct reader *r, size_t at, unsigned len)
 static void name(struct reader *r, bool may_point)
 {
 	size_t at = r->at, limit = r->at;
-	unsigned octets = 0;
-	bool pointed = false;
+	unsigned octets = 0, pointers = 0;
 	while (!r->broken) {
 		if (at >= r->len) {
 			break_rule(r, "name ends early");
@@ -79,9 +81,10 @@ static void name(struct reader *r, bool may_point)
 		unsigned c = r->msg[at];
 		if (c >= 0xc0 && at + 1 < r->len) {
 			size_t target = (size_t)(c & 0x3f) << 8 | r->msg[at + 1];
-			if (!pointed)
+			if (pointers++ == 0)
 				r->at = at + 2;
-			pointed = true;
+			if (pointers > POINTERS_MAX)
+				break_rule(r, "more pointers than readers take");
 			if (!may_point)
 				break_rule(r, "pointer where none may be");
 			if (target >= limit || target < 12)
@@ -105,7 +108,7 @@ static void name(struct reader *r, bool may_point)
 	}
 	if (octets == 1)
 		print(r, ".");
-	if (!pointed)
+	if (pointers == 0)
 		r->at = at + 1;
 }
 

@@ -365,7 +365,7 @@ static void test_any_and_signatures(void)
 	    "q.w.z.test.", RRTYPE_ANY, .tcp = true);
 	ASK(&world,
 	    "rcode 0 aa\nan dsub.z.test. 300 DNAME sub.z.test.\n"
-	    "an x.dsub.z.test. 300 CNAME x.sub.z.test.\n",
+	    "an x.dsub.z.test. 300 CNAME x.sub.z.test.\n" SUB_NS SUB_GLUE,
 	    "x.dsub.z.test.", RRTYPE_ANY);
 }
 

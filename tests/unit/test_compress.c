@@ -48,15 +48,16 @@ static void make_name(uint8_t *out, const uint8_t *end)
 }
 
 // Reads without help of the code under test; false for pointers that do not go
-// backwards to a label.
+// backwards to a label, or too many of them.
 static bool read_back(const uint8_t *msg, unsigned at, uint8_t *out)
 {
-	unsigned len = 0, limit = at;
+	unsigned len = 0, limit = at, pointers = 0;
 	for (;;) {
 		unsigned c = msg[at];
 		if (c >= 0xc0) {
 			unsigned target = (c & 0x3f) << 8 | msg[at + 1];
-			if (target >= limit || msg[target] == 0 || msg[target] > 63)
+			if (target >= limit || msg[target] == 0 || msg[target] > 63 ||
+			    ++pointers > COMPRESS_HOPS_MAX + 1)
 				return false;
 			at = limit = target;
 			continue;
