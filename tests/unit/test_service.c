@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -78,6 +79,7 @@ static void begin(struct fixture *f, const char *tcp)
 	char text[512], big[2048] = "";
 	struct report report = { .say = say };
 	memset(f, 0, sizeof(*f));
+	signal(SIGPIPE, SIG_IGN); // as main does
 	world_open(&f->world);
 	strcpy(big, "@ 60 SOA ns m 1 3600 600 86400 300\nwww 60 A 192.0.2.1\n"
 		    "big 60 TXT ");
