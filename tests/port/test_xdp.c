@@ -148,6 +148,11 @@ static void craft_all(void)
 		d.records[0] = tsig;
 		d.record_lens[0] = sizeof(tsig);
 		craft("a query with TSIG", false, &d, shape);
+		d.records[0] = tsig + 2;
+		d.record_lens[0] = sizeof(tsig) - 2;
+		craft("a query with TSIG whose key is the root", false, &d, shape);
+		d.records[0] = tsig;
+		d.record_lens[0] = sizeof(tsig);
 		d.counts[3] = 2;
 		d.records[1] = opt;
 		d.record_lens[1] = sizeof(opt);
