@@ -25,6 +25,8 @@
 		  : (c) >= 0x7b       ? 1 + ((c)-0x7b) % 45 \
 				      : 0)
 
+#define SYMBOLS(c) (uint16_t)(SYMBOL(c) | SECOND(c) << 8)
+
 #define EIGHT(m, c) \
 	m((c)), m((c) + 1), m((c) + 2), m((c) + 3), m((c) + 4), m((c) + 5), m((c) + 6), m((c) + 7)
 #define SIXTY_FOUR(m, c)                                                          \
@@ -32,8 +34,7 @@
 		EIGHT(m, (c) + 32), EIGHT(m, (c) + 40), EIGHT(m, (c) + 48), EIGHT(m, (c) + 56)
 #define ALL(m) SIXTY_FOUR(m, 0), SIXTY_FOUR(m, 64), SIXTY_FOUR(m, 128), SIXTY_FOUR(m, 192)
 
-const uint8_t key_symbol[256] = { ALL(SYMBOL) };
-const uint8_t key_second[256] = { ALL(SECOND) };
+const uint16_t key_symbols[256] = { ALL(SYMBOLS) };
 
 unsigned key_append_name(uint8_t *key, unsigned len, const uint8_t *wire, unsigned octets)
 {

@@ -8,22 +8,23 @@
 
 #define KEY_MAX 512
 
-// The first symbol of each octet, and the second or 0 (case folded).
-extern const uint8_t key_symbol[256];
-extern const uint8_t key_second[256];
+// The symbols of each octet (case folded): the first in the low octet, the second
+// or 0 in the high one.
+extern const uint16_t key_symbols[256];
 
-#define KEY_ASTERISK       1          // '*' is two symbols
-#define KEY_ASTERISK_LATER (0x2a + 1) //
+#define KEY_ASTERISK       1 // '*' is two symbols
+#define KEY_ASTERISK_LATER (0x2a + 1)
 
-// Appends one label (without its length octet), the closing 0 included.
+// Appends one label (without its length octet), the closing 0 included. Both
+// symbols are always written, so the key needs one octet of room behind its end.
 static inline unsigned key_append_label(uint8_t *key, unsigned len, const uint8_t *octets,
 					unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		uint8_t second = key_second[octets[i]];
-		key[len] = key_symbol[octets[i]];
-		key[len + 1] = second;
-		len += 1 + (second != 0);
+		unsigned symbols = key_symbols[octets[i]];
+		key[len] = (uint8_t)symbols;
+		key[len + 1] = (uint8_t)(symbols >> 8);
+		len += 1 + (symbols > 0xff);
 	}
 	key[len] = 0;
 	return len + 1;
