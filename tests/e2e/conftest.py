@@ -9,6 +9,7 @@ Run:  /usr/bin/python3 -m pytest tests/e2e            all but the long ones
       UNDERSTUDY_TEST_DATA=DIR …                      shared test data (default ../shared/data)
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import net, process, server  # noqa: E402
+from harness import net, ports, process, server  # noqa: E402
 
 TEST_LIMIT_S = 120
 
@@ -105,11 +106,13 @@ def server_class(request):
 
 class Stage:
     """Where one test, or one module, plays: a wire, and all that was started on
-    it, which is stopped in reverse order when the stage is struck."""
+    it, which is stopped in reverse order when the stage is struck. `mode` says
+    how the server under test is reached (harness/ports.py)."""
 
-    def __init__(self, workdir, server_class, **wire_options):
+    def __init__(self, workdir, server_class, mode=ports.KERNEL):
         self.dir = str(workdir)
-        self.wire = net.Wire(**wire_options)
+        self.mode = mode
+        self.wire = net.Wire(kernel_addresses=not ports.has_tap(mode))
         self.clients = self.wire.clients
         self.server_ns = self.wire.server
         self.server_class = server_class
@@ -124,6 +127,7 @@ class Stage:
 
     def secondary(self, content, serials=None, timeout=20, **options):
         """The server under test, started; waits for `serials` to be served."""
+        options = {**ports.options(self.mode), **options}
         one = self.start(self.server_class(self.server_ns, self.dir, content, **options))
         if serials:
             one.wait_served(self.clients, serials, timeout)
@@ -148,15 +152,45 @@ class Stage:
             self.wire.close()
 
 
+@contextlib.contextmanager
+def set_up(request, workdir, mode=ports.KERNEL):
+    server_class = request.getfixturevalue("server_class")
+    if mode != ports.KERNEL:
+        if not server_class.understudy:
+            pytest.skip("only Understudy has DPDK ports")
+        if os.cpu_count() < 2:
+            pytest.skip("a worker needs a second CPU")
+    with ports.hugepages(mode) as had:
+        if not had:
+            pytest.skip("hugepages cannot be had")
+        one = Stage(workdir, server_class, mode)
+        try:
+            yield one
+        finally:
+            one.strike()
+
+
 @pytest.fixture
-def stage(tmp_path, server_class):
-    one = Stage(tmp_path, server_class)
-    yield one
-    one.strike()
+def stage(request, tmp_path):
+    with set_up(request, tmp_path) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
-def module_stage(tmp_path_factory, server_class):
-    one = Stage(tmp_path_factory.mktemp("stage"), server_class)
-    yield one
-    one.strike()
+def module_stage(request, tmp_path_factory):
+    with set_up(request, tmp_path_factory.mktemp("stage")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module", params=[ports.KERNEL, *ports.MODES])
+def any_stage(request, tmp_path_factory):
+    """A stage for a whole module, once in every mode."""
+    with set_up(request, tmp_path_factory.mktemp("stage"), request.param) as one:
+        yield one
+
+
+@pytest.fixture(scope="module", params=ports.MODES)
+def port_stage(request, tmp_path_factory):
+    """A stage for a whole module, once with every kind of DPDK port."""
+    with set_up(request, tmp_path_factory.mktemp("stage"), request.param) as one:
+        yield one

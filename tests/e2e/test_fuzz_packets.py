@@ -26,10 +26,10 @@ def packets(data):
 
 
 @pytest.fixture(scope="module")
-def server(module_stage):
-    primary = module_stage.peer(PEERS["bind"],
+def server(any_stage):
+    primary = any_stage.peer(PEERS["bind"],
                                 {ORIGIN: zones.zone_text(ORIGIN, 1, zones.VARIED)})
-    return module_stage.secondary([ORIGIN], {ORIGIN: 1}, primaries=[primary.address])
+    return any_stage.secondary([ORIGIN], {ORIGIN: 1}, primaries=[primary.address])
 
 
 PROBE = client.query(f"www.{ORIGIN}", "AAAA").to_wire()
@@ -52,47 +52,78 @@ def asks(packet):
     return len(packet) >= 12 and not packet[2] & 0x80
 
 
-def must_be_reply(packet, reply):
-    """A reply to a packet belongs to it and is well-formed throughout."""
-    assert len(packet) >= 12 and reply[:2] == packet[:2]
-    assert reply[2] & 0x80 and not packet[2] & 0x80, "no reply, or a reply to a reply"
-    wire.essence(reply)
+class Waiting:
+    """Packets that may still be replied to: a worker's reply to the query after
+    it overtakes the kernel's reply to a packet that was left to the kernel."""
+
+    def __init__(self):
+        self.packets = []
+        self.replies = 0
+
+    def add(self, packet):
+        if asks(packet):
+            self.packets.append(packet)
+
+    def take(self, reply):
+        """A reply belongs to one of the packets and is well-formed throughout."""
+        assert reply[2] & 0x80
+        wire.essence(reply)
+        for i, packet in enumerate(self.packets):
+            if packet[:2] == reply[:2] and not (packet[2] ^ reply[2]) & 0x78:
+                del self.packets[i]
+                self.replies += 1
+                return
+        raise AssertionError(f"{reply.hex()} replies to nothing")
 
 
 @pytest.mark.limit(240)
-def test_packets_over_udp(server, module_stage, packets):
+def test_packets_over_udp(server, any_stage, packets):
     """Each packet, then a query on the same socket: whatever came first, it is answered."""
-    ours = server.client(module_stage.clients)
-    replies = 0
+    ours = server.client(any_stage.clients)
+    # The kernel puts fragments together before net_af_packet sees them, and gives it
+    # no more than 2 KiB of the whole.
+    largest = 1900 if any_stage.mode == "af_packet" else UDP_MAX
+    waiting = Waiting()
     with ours.udp_socket() as sock:
         for i, (name, packet) in enumerate(packets):
-            if len(packet) > UDP_MAX:
-                continue  # no datagram holds it
+            if len(packet) > largest:
+                continue
             number = i & 0xffff
             if packet[:2] == struct.pack("!H", number):
                 number ^= 0x8000
             try:
+                waiting.add(packet)
                 sock.send(packet)
                 sock.send(probe(number))
                 while True:
                     reply = sock.recv(65535)
+                    assert len(reply) <= 1232
                     if reply[:2] == struct.pack("!H", number) and PROBE_ANSWER in reply:
                         probe_is_right(reply)
                         break
-                    assert len(reply) <= 1232
-                    must_be_reply(packet, reply)
-                    replies += 1
+                    waiting.take(reply)
             except (AssertionError, OSError, wire.Malformed) as e:
                 raise AssertionError(f"{name}, {packet.hex()}: {e!r}") from e
-    print(f"{len(packets)} packets, {replies} replies")
-    assert replies == sum(asks(packet) for _, packet in packets if len(packet) <= UDP_MAX)
+        while waiting.packets:
+            try:
+                waiting.take(sock.recv(65535))
+            except TimeoutError:
+                break
+    print(f"{len(packets)} packets, {waiting.replies} replies")
+    assert not waiting.packets, f"no reply to {[p.hex() for p in waiting.packets[:5]]}"
+
+
+def must_be_reply(packet, reply):
+    """A reply to a packet belongs to it and is well-formed throughout."""
+    assert asks(packet) and reply[:2] == packet[:2] and reply[2] & 0x80
+    wire.essence(reply)
 
 
 @pytest.mark.limit(240)
-def test_packets_over_tcp(server, module_stage, packets):
+def test_packets_over_tcp(server, any_stage, packets):
     """Each packet and a query on a connection of its own, which the packet may end;
     and the query again on one that stays."""
-    ours = server.client(module_stage.clients)
+    ours = server.client(any_stage.clients)
     replies = 0
     steady = ours.tcp_socket()
     for i, (name, packet) in enumerate(packets):
@@ -116,4 +147,4 @@ def test_packets_over_tcp(server, module_stage, packets):
             raise AssertionError(f"{name}, {packet.hex()}: {e!r}") from e
     steady.close()
     print(f"{len(packets)} packets, {replies} replies")
-    assert replies == sum(asks(packet) for _, packet in packets if len(packet) <= UDP_MAX)
+    assert replies == sum(asks(packet) for _, packet in packets)

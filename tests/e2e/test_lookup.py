@@ -27,19 +27,19 @@ def cases(data):
 
 
 @pytest.fixture(scope="module")
-def served(module_stage, cases):
+def served(any_stage, cases):
     """The server under test with all zones."""
     content = {case["zone"]: "\n".join(case["records"]) + "\n" for case in cases}
-    primary = module_stage.peer(Knot, content, key=KEY, notify=[])
-    server = module_stage.secondary(list(content), primaries=[primary.address], key=KEY)
-    ours = server.client(module_stage.clients)
+    primary = any_stage.peer(Knot, content, key=KEY, notify=[])
+    server = any_stage.secondary(list(content), primaries=[primary.address], key=KEY)
+    ours = server.client(any_stage.clients)
     if server.understudy:
         def all_served():
             server.must_live()
             return server.ctl_json("status")["zones"]["served"] == len(content)
         wait_for(all_served, 60, lambda: server.ctl_json("status"), interval=0.2)
     else:
-        server.wait_served(module_stage.clients, {case["zone"]: 3 for case in cases}, 60)
+        server.wait_served(any_stage.clients, {case["zone"]: 3 for case in cases}, 60)
     return ours
 
 

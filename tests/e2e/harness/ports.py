@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How the server under test reaches its clients: kernel sockets, or a DPDK port."""
+
+import contextlib
+
+from . import net
+
+HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+HUGEPAGES_WANTED = 256
+WORKER_CPU, OTHER_CPU = 1, 0
+
+KERNEL = "kernel"
+# device, whether a TAP carries what the worker does not take, whether it needs hugepages
+MODES = {
+    "af_packet": ("net_af_packet0,iface=eth0", True, False),
+    "af_xdp": ("net_af_xdp0,iface=eth0", False, True),
+    "af_xdp-tap": ("net_af_xdp0,iface=eth0", True, True),
+}
+
+
+def has_tap(mode):
+    return mode != KERNEL and MODES[mode][1]
+
+
+def options(mode, addresses=(f"{net.SERVER}/24", f"{net.SERVER6}/64")):
+    """The daemon's configuration sections for this mode."""
+    if mode == KERNEL:
+        return {}
+    device, tap, huge = MODES[mode]
+    port = {"device": device}
+    if tap:
+        port["exception"] = {"interface": "us0", "addresses": list(addresses)}
+    return {"dpdk": {"main-lcore": OTHER_CPU, "lcores": [WORKER_CPU], "hugepages": huge,
+                     "memory": 200},
+            "ports": [port]}
+
+
+def _read():
+    with open(HUGEPAGES, encoding="ascii") as f:
+        return int(f.read())
+
+
+def _add(count):
+    number = max(0, _read() + count)
+    with open(HUGEPAGES, "w", encoding="ascii") as f:
+        f.write(str(number))
+
+
+@contextlib.contextmanager
+def hugepages(mode):
+    """Hugepages beside those that are reserved, where the mode needs them; given
+    back at the end. Yields whether they could be had."""
+    if mode == KERNEL or not MODES[mode][2]:
+        yield True
+        return
+    before = _read()
+    _add(HUGEPAGES_WANTED)
+    got = _read() - before
+    try:
+        yield got >= HUGEPAGES_WANTED
+    finally:
+        _add(-got)
