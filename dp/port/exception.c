@@ -26,7 +26,7 @@
 #include "ports.h"
 
 #define IDLE_SLEEP_MIN_NS 20000L
-#define IDLE_SLEEP_MAX_NS 250000L
+#define IDLE_SLEEP_MAX_NS 1000000L   // a thousand looks a second cost about 2 % of a CPU
 #define ALONE_SLEEP_NS    100000000L // without any TAP: only the time is kept
 #define SEGMENTS_MAX      64
 #define FROM_KERNEL_BURST 64
