@@ -437,11 +437,8 @@ static enum xfr_reason take_zone_record(struct xfr *x, const struct record *r)
 	return add_record(x, r);
 }
 
-static void copy_stats(struct xfr *x)
+static void copy_stats(struct xfr *x, const struct zone_txn_stats *t)
 {
-	if (!x->txn)
-		return;
-	const struct zone_txn_stats *t = zone_txn_stats(x->txn);
 	x->stats.out_of_zone = t->out_of_zone + x->soa_below_apex;
 	x->stats.duplicates = t->duplicates;
 	x->stats.ttl_lowered = t->ttl_lowered;
@@ -456,7 +453,8 @@ static enum xfr_reason take_zone(struct xfr *x, struct wire *w, const struct hea
 		if (reason == XFR_REASON_NONE)
 			reason = take_zone_record(x, &record);
 	}
-	copy_stats(x);
+	if (x->txn)
+		copy_stats(x, zone_txn_stats(x->txn));
 	if (reason == XFR_REASON_NONE)
 		reason = pass_rest(w, h);
 	if (reason == XFR_REASON_NONE && !x->soa_seen)
@@ -566,7 +564,10 @@ static enum xfr_reason end(struct xfr *x, const struct wire *in)
 		return XFR_REASON_TRAILING;
 	struct zone_txn *txn = x->txn;
 	x->txn = NULL;
-	return reason_of_result(zone_txn_commit(txn, &x->version));
+	enum result r = zone_txn_commit(txn, &x->version);
+	if (r == RESULT_OK)
+		copy_stats(x, zone_version_stats(x->version));
+	return reason_of_result(r);
 }
 
 enum xfr_status xfr_feed(struct xfr *x, const uint8_t *octets, size_t len, struct xfr_time now)

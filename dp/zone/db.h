@@ -35,6 +35,7 @@ struct zone_version {
 	enum version_kind kind;
 	enum zone_state state;
 	struct name apex;
+	struct zone_txn_stats stats; // of the transaction, if one made it
 };
 
 enum result zone_version_new(struct zonedb *db, const uint8_t *apex, enum version_kind kind,

@@ -287,6 +287,11 @@ static enum result txn_finish(struct zone_txn *t)
 	return RESULT_OK;
 }
 
+const struct zone_txn_stats *zone_version_stats(const struct zone_version *v)
+{
+	return &v->stats;
+}
+
 enum result zone_txn_commit(struct zone_txn *t, struct zone_version **out)
 {
 	enum result r = txn_finish(t);
@@ -298,6 +303,7 @@ enum result zone_txn_commit(struct zone_txn *t, struct zone_version **out)
 		return r;
 	}
 	name_copy(&t->version->apex, t->apex.wire);
+	t->version->stats = *zone_txn_stats(t);
 	*out = t->version;
 	txn_free(t);
 	return RESULT_OK;

@@ -71,6 +71,8 @@ enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r);
 // RESULT_OK; RESULT_NOT_FOUND; RESULT_OUT_OF_ZONE; RESULT_NO_MEMORY.
 enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r);
 
+// Of what was settled so far: an owner is, once another one follows, or with the
+// commit (zone_version_stats).
 const struct zone_txn_stats *zone_txn_stats(const struct zone_txn *t);
 
 // Ends the transaction, whatever it returns. RESULT_OK; RESULT_NO_SOA unless
@@ -81,6 +83,8 @@ void zone_txn_abort(struct zone_txn *t);
 // What a committed version holds, before it is published.
 uint32_t zone_version_serial(const struct zone_version *v);
 void zone_version_soa(const struct zone_version *v, struct soa *out);
+// Of the whole transaction that made it.
+const struct zone_txn_stats *zone_version_stats(const struct zone_version *v);
 void zone_version_discard(struct zone_version *v);
 
 // A version in ZONE_NOT_LOADED, for a zone that is configured but empty.
