@@ -32,7 +32,7 @@ def start_dnsperf(ns, address, queries, log, seconds, rate=None, cpus=None, more
     argv = ["dnsperf", "-s", address, "-d", queries, "-l", seconds, "-t", 5, *more]
     if rate:
         argv += ["-Q", rate]
-    return process.Process(argv, ns, log, cpus=cpus)
+    return process.Process(argv, ns, log, cpus=cpus, fresh=True)
 
 
 def finish_dnsperf(one, timeout):
@@ -62,7 +62,7 @@ def kxdpgun(ns, address, queries, log, seconds, rate, cpu, mac=None):
     """kxdpgun over the AF_XDP side of eth0; it wants a permanent neighbour entry."""
     argv = ["kxdpgun", "-t", seconds, "-Q", rate, "-i", queries, "-I", "eth0", "-F", cpu,
             *(["-R", mac] if mac else []), address]
-    one = process.Process(argv, ns, log)
+    one = process.Process(argv, ns, log, fresh=True)
     status = one.wait(seconds + 30)
     one.stop()
     text = one.log_text()

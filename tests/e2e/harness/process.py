@@ -26,9 +26,10 @@ def wait_for(condition, timeout=10, what="condition", interval=0.02):
 
 
 class Process:
-    """One process. `cpus` pins it; it dies with us whatever happens."""
+    """One process. `cpus` pins it; it dies with us whatever happens. Its log is
+    begun anew with `fresh`, else continued."""
 
-    def __init__(self, argv, ns, log, cpus=None, env=None):
+    def __init__(self, argv, ns, log, cpus=None, env=None, fresh=False):
         def prepare():
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if cpus:
@@ -36,7 +37,7 @@ class Process:
 
         self.name = os.path.basename(argv[0])
         self.log = log
-        with open(log, "ab") as out:
+        with open(log, "wb" if fresh else "ab") as out:
             self.popen = subprocess.Popen(
                 ["ip", "netns", "exec", ns.name, *map(str, argv)], stdin=subprocess.DEVNULL,
                 stdout=out, stderr=out, preexec_fn=prepare, env={**os.environ, **(env or {})})
