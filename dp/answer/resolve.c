@@ -255,7 +255,8 @@ static bool answer_dname(struct resolver *rs)
 	if (!put_dname(rs, &dname, owner_name))
 		return false;
 	uint8_t *record = rs->synthesized[rs->aliases].record;
-	unsigned n = substitute(rs, target_name(&dname, dname.records), owner_octets, record + 2);
+	const uint8_t *target = target_name(&dname, dname.records);
+	unsigned n = substitute(rs, target, owner_octets, record + 2);
 	if (n == 0) {
 		rs->reply->rcode = RCODE_YXDOMAIN;
 		return false;
@@ -268,7 +269,10 @@ static bool answer_dname(struct resolver *rs)
 		.octets = 2 + n,
 		.records = record,
 	};
-	return put_answer(rs, &cname) && rs->query->qtype != RRTYPE_CNAME && follow(rs, record + 2);
+	if (!put_answer(rs, &cname) || rs->query->qtype == RRTYPE_CNAME)
+		return false;
+	// A DNAME that leads below itself would make new names without end.
+	return !name_is_at_or_below(target, owner_name) && follow(rs, record + 2);
 }
 
 // Answers for the current name. True if an alias leads on to another.

@@ -69,13 +69,13 @@ const char *answer_drop_text(enum answer_drop d);
 
 // Counters of one context: plain relaxed stores by the owner, loads by any.
 struct answer_stats {
-	_Atomic uint64_t queries;
+	_Atomic uint64_t queries; // messages taken in: answers + dropped + punted
 	_Atomic uint64_t answers;
 	_Atomic uint64_t by_rcode[ANSWER_RCODES]; // the last one counts the rest
 	_Atomic uint64_t truncated;
 	_Atomic uint64_t dropped[ANSWER_DROP_COUNT];
 	_Atomic uint64_t punted;
-	_Atomic uint64_t tcp;
+	_Atomic uint64_t tcp; // of the queries
 };
 
 struct answer_ctx;
