@@ -208,20 +208,17 @@ static void resolve_keys(struct resolver *r)
 	for (unsigned i = 0; i < c->keys_count; i++) {
 		const struct config_key *k = &c->keys[i];
 		struct tsig_key key;
-		const char *why;
+		struct key_mistake mistake;
 		char path[PATH_OCTETS];
 		enum result result = key_from_text(&key, k->name,
 						   k->algorithm ? k->algorithm : DEFAULT_ALGORITHM,
-						   k->secret, &why);
+						   k->secret, &mistake);
 		if (result == RESULT_OK && key_list_add(&c->key_list, &key)) {
 			wrong(r, "keys[%u].name", i, k->name, "a name that no other key has");
 		} else if (result) {
-			const char *field = strstr(why, "name")        ? "name"
-					    : strstr(why, "algorithm") ? "algorithm"
-								       : "secret";
-			snprintf(path, sizeof(path), "keys[%u].%s", i, field);
+			snprintf(path, sizeof(path), "keys[%u].%s", i, mistake.field);
 			report_error(r->report, r->file, yaml_tree_line(r->tree, path), "%s: %s",
-				     path, why);
+				     path, mistake.expected);
 		}
 		explicit_bzero(&key, sizeof(key));
 	}

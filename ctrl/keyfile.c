@@ -57,23 +57,29 @@ void key_list_free(struct key_list *list)
 }
 
 enum result key_from_text(struct tsig_key *key, const char *name, const char *algorithm,
-			  const char *secret, const char **why)
+			  const char *secret, struct key_mistake *mistake)
 {
 	*key = (struct tsig_key){ 0 };
 	if (name_from_text(name, &key->name)) {
-		*why = "a domain name is expected as the key's name";
+		*mistake = (struct key_mistake){ "name",
+						 "a domain name is expected as the key's name" };
 		return RESULT_MALFORMED;
 	}
 	if (tsig_algorithm_from_text(algorithm, &key->algorithm)) {
-		*why = "an algorithm is expected: hmac-md5, hmac-sha1, hmac-sha224, "
-		       "hmac-sha256, hmac-sha384 or hmac-sha512";
+		*mistake = (struct key_mistake){
+			"algorithm", "an algorithm is expected: hmac-md5, hmac-sha1, hmac-sha224, "
+				     "hmac-sha256, hmac-sha384 or hmac-sha512"
+		};
 		return RESULT_INVALID;
 	}
 	size_t len;
 	enum result r = base64_decode(secret, key->secret, sizeof(key->secret), &len);
 	if (r || !len) {
-		*why = r == RESULT_NO_SPACE ? "a secret of at most 1024 octets is expected"
-					    : "a secret in base64 is expected";
+		*mistake = (struct key_mistake){
+			"secret", r == RESULT_NO_SPACE
+					  ? "a secret of at most 1024 octets is expected"
+					  : "a secret in base64 is expected"
+		};
 		return r ? r : RESULT_MALFORMED;
 	}
 	key->secret_len = (uint16_t)len;
@@ -258,7 +264,7 @@ static bool parse_key(struct lexer *x)
 	bool ok = false;
 	char *name = NULL, *algorithm = NULL, *secret = NULL;
 	struct tsig_key key;
-	const char *why;
+	struct key_mistake mistake;
 	if (!expect(x, TOKEN_WORD, "the key's name"))
 		return false;
 	unsigned line = x->token_line;
@@ -269,8 +275,8 @@ static bool parse_key(struct lexer *x)
 	if (!algorithm || !secret)
 		report_error(x->report, x->path, line, "key \"%s\" has no %s: one is expected",
 			     name, secret ? "algorithm" : "secret");
-	else if (key_from_text(&key, name, algorithm, secret, &why))
-		report_error(x->report, x->path, line, "key \"%s\": %s", name, why);
+	else if (key_from_text(&key, name, algorithm, secret, &mistake))
+		report_error(x->report, x->path, line, "key \"%s\": %s", name, mistake.expected);
 	else
 		add_key(x, line, &key, name);
 	explicit_bzero(&key, sizeof(key));

@@ -28,10 +28,14 @@ enum result key_list_add(struct key_list *list, const struct tsig_key *key);
 const struct tsig_key *key_list_find(const struct key_list *list, const uint8_t *name);
 void key_list_free(struct key_list *list);
 
-// Fills `key` from texts. RESULT_OK, or what is wrong with *why set to a
-// sentence on what was expected.
+struct key_mistake {
+	const char *field;    // "name", "algorithm" or "secret"
+	const char *expected; // a sentence
+};
+
+// Fills `key` from texts. RESULT_OK, or what is wrong, told by `mistake`.
 enum result key_from_text(struct tsig_key *key, const char *name, const char *algorithm,
-			  const char *secret, const char **why);
+			  const char *secret, struct key_mistake *mistake);
 
 // Reads the file and all that it includes. What is wrong is reported; keys
 // before an error are added. Warns of files that anybody may read.

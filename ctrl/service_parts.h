@@ -55,13 +55,6 @@ enum service_kind service_kind_of(const uint8_t *msg, size_t len);
 size_t service_special(struct service *s, enum service_kind kind, const struct answer_peer *peer,
 		       uint8_t *buf, size_t len);
 
-// A query with TSIG; `tsig` borrows it.
-struct service_signed {
-	size_t len;
-	uint64_t now_s;
-	struct tsig_rr tsig;
-};
-
 void service_peer(struct answer_peer *out, const struct sockaddr *from,
 		  enum answer_transport transport);
 

@@ -67,6 +67,13 @@ static size_t answer_notify(struct service *s, const struct answer_peer *peer, u
 
 // ---- signed queries
 
+// A query with TSIG; `tsig` borrows it.
+struct signed_query {
+	size_t len;
+	uint64_t now_s;
+	struct tsig_rr tsig;
+};
+
 // The UDP payload that the sender takes: of its OPT record; 0 without one.
 static size_t edns_octets_of(const uint8_t *msg, size_t len)
 {
@@ -122,7 +129,7 @@ static size_t bare_reply(const uint8_t *msg, size_t len, uint16_t flags,
 	return wire_out_len(&o);
 }
 
-static size_t tsig_error_reply(const struct service_signed *q, const struct tsig_key *key,
+static size_t tsig_error_reply(const struct signed_query *q, const struct tsig_key *key,
 			       enum tsig_error error, uint8_t *buf)
 {
 	uint8_t reply[ERROR_OCTETS];
@@ -135,7 +142,7 @@ static size_t tsig_error_reply(const struct service_signed *q, const struct tsig
 
 // The verified query, answered without its TSIG record, and signed.
 static size_t answer_verified(struct service *s, const struct answer_peer *peer,
-			      const struct service_signed *q, const struct tsig_key *key,
+			      const struct signed_query *q, const struct tsig_key *key,
 			      uint8_t *buf)
 {
 	uint8_t mac[TSIG_MAC_MAX], bare[ERROR_OCTETS];
@@ -164,7 +171,7 @@ static size_t answer_signed(struct service *s, const struct answer_peer *peer, u
 			    size_t len)
 {
 	const struct notify_lookup *lookup = zones_notify_lookup(s->options.zones);
-	struct service_signed q = { .len = len, .now_s = loop_time().unix_s };
+	struct signed_query q = { .len = len, .now_s = loop_time().unix_s };
 	if (tsig_find(buf, len, &q.tsig))
 		return 0;
 	const struct tsig_key *key = lookup->key(lookup->arg, q.tsig.key_name.wire);
