@@ -36,19 +36,21 @@ def wire():
 
 @pytest.fixture
 def hugepages():
-    """Hugepages beside those that are reserved already; given back at the end."""
-    def reserve(count):
-        with open(HUGEPAGES, "w", encoding="ascii") as f:
-            f.write(str(count))
-        return read()
-
+    """Hugepages beside those that others have reserved; given back at the end."""
     def read():
         with open(HUGEPAGES, encoding="ascii") as f:
             return int(f.read())
 
+    def add(count):
+        number = read()
+        with open(HUGEPAGES, "w", encoding="ascii") as f:
+            f.write(str(max(0, number + count)))
+
     before = read()
-    if reserve(before + WANTED_PAGES) < before + WANTED_PAGES:
-        reserve(before)
+    add(WANTED_PAGES)
+    got = read() - before
+    if got < WANTED_PAGES:
+        add(-got)
         pytest.skip(f"no {WANTED_PAGES} hugepages to be had")
     yield
-    reserve(before)
+    add(-WANTED_PAGES)
