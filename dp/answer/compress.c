@@ -57,10 +57,11 @@ static inline uint32_t find_suffix(const struct compress *c, const uint8_t *msg,
 
 // A name on its way through the table.
 struct walk {
-	unsigned labels;                     // that are not known, leftmost ones
-	unsigned octets;                     // of these labels
-	uint16_t known;                      // place of the suffix behind them, 0 = the root
-	uint8_t hops;                        // pointers met when reading on from there
+	unsigned labels; // that are not known, leftmost ones
+	unsigned octets; // of these labels
+	unsigned forget; // of the unknown ones, leftmost again, not to be remembered
+	uint16_t known;  // place of the suffix behind them, 0 = the root
+	uint8_t hops;    // pointers met when reading on from there
 	uint8_t starts[NAME_MAX_LABELS + 1]; // the root's last
 };
 
@@ -71,6 +72,7 @@ static inline void collect_labels(const uint8_t *name, struct walk *w)
 		w->starts[labels++] = (uint8_t)at;
 	w->starts[labels] = (uint8_t)at;
 	w->labels = labels;
+	w->forget = 0;
 	w->octets = at;
 	w->known = 0;
 	w->hops = 0;
@@ -84,7 +86,7 @@ static inline void remember(struct compress *c, const uint8_t *msg, uint32_t pla
 	uint16_t parent = w->known;
 	if (hops >= COMPRESS_HOPS_MAX)
 		return;
-	for (unsigned left = w->labels; left > 0; left--) {
+	for (unsigned left = w->labels; left > w->forget; left--) {
 		uint32_t at = place + w->starts[left - 1];
 		if (at >= PLACE_LIMIT || c->used == COMPRESS_SUFFIXES)
 			return;
@@ -152,6 +154,8 @@ void compress_begin(struct compress *c, const uint8_t *msg, uint16_t place, unsi
 		w.labels = above;
 		w.known = c->base;
 	}
+	if (w.labels > COMPRESS_FIRST_LABELS)
+		w.forget = w.labels - COMPRESS_FIRST_LABELS;
 	remember(c, msg, place, &w, 0);
 }
 

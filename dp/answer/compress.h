@@ -18,6 +18,9 @@
 #include <stdint.h>
 
 #define COMPRESS_SUFFIXES 64
+// Of a question of many labels only the last are remembered, so that it cannot
+// take the room of the zone's names.
+#define COMPRESS_FIRST_LABELS 16
 
 // A suffix that itself ends in a pointer makes a chain of pointers. Readers bound
 // these: Go's resolver takes 10, dnspython 16. A suffix behind which so many

@@ -140,6 +140,22 @@ static void test_shortest(void)
 	}
 }
 
+// A question of 126 labels leaves room for the names of the reply.
+static void test_many_labels(void)
+{
+	uint8_t msg[512] = { 0 };
+	struct compress c;
+	struct name name;
+	uint16_t whole;
+	for (unsigned i = 0; i < 126; i++)
+		memcpy(msg + 12 + 2 * i, "\1a", 2);
+	compress_begin(&c, msg, 12, 126);
+	CU_ASSERT_EQUAL_FATAL(name_from_text("x.servers.a.", &name), RESULT_OK);
+	CU_ASSERT_EQUAL(compress_write(&c, msg, 265, 100, name.wire, &whole), 12);
+	CU_ASSERT_EQUAL_FATAL(name_from_text("y.servers.a.", &name), RESULT_OK);
+	CU_ASSERT_EQUAL(compress_write(&c, msg, 277, 100, name.wire, &whole), 4);
+}
+
 static void test_no_room(void)
 {
 	uint8_t msg[64] = { [12] = 1, 'z', 0 };
@@ -158,4 +174,4 @@ static void test_no_room(void)
 }
 
 UNIT_MAIN("compress", { "random", test_random }, { "shortest", test_shortest },
-	  { "no room", test_no_room })
+	  { "many labels", test_many_labels }, { "no room", test_no_room })
