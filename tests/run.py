@@ -229,19 +229,28 @@ def pytest(name, paths, limit_s, env):
         show_tail(name)
 
 
-def beside_peers(name, limit_s):
-    """The pytest cases of one folder, on the gcc build."""
-    if not os.path.exists("build-test-gcc/build.ninja") and not build("gcc", "gcc"):
+def on_build(name, compiler_stage, paths, limit_s):
+    """The pytest cases of some paths, on the build of another stage."""
+    directory = "build-test-" + compiler_stage
+    if not os.path.exists(os.path.join(directory, "ctrl/understudyd")):
+        count("fail", name, f"no daemon in {directory}: run the stage {compiler_stage} first")
         return
-    pytest(name, ["tests/" + name], limit_s, {"UNDERSTUDY_BUILD": "build-test-gcc"})
+    pytest(name, paths, limit_s, {"UNDERSTUDY_BUILD": directory})
 
 
 def stage_port():
-    beside_peers("port", 300)
+    on_build("port", "gcc", ["tests/port"], 300)
 
 
 def stage_e2e():
-    beside_peers("e2e", 900)
+    on_build("e2e", "gcc", ["tests/e2e"], 900)
+
+
+def stage_e2e_asan():
+    """What a stranger or a hostile primary can send, to a daemon that cannot hide a fault."""
+    files = ["hostile_primary", "fuzz_packets", "tcp", "notify"]
+    on_build("e2e-asan", "asan", [f"tests/e2e/test_{file}.py" for file in files] +
+             ["-k", "not af_packet and not af_xdp"], 600)
 
 
 STAGES = {
@@ -252,6 +261,7 @@ STAGES = {
     "tsan": stage_tsan,
     "port": stage_port,
     "e2e": stage_e2e,
+    "e2e-asan": stage_e2e_asan,
 }
 
 
