@@ -30,7 +30,8 @@ struct control_connection {
 	uint64_t progress_ms;
 	char *response;
 	bool closing;
-	bool stop; // the daemon, once the response is sent
+	bool stop;     // the daemon, once the response is sent
+	bool skipping; // the rest of a line that is too long
 	size_t len;
 	char line[CONTROL_LINE_MAX];
 };
@@ -112,8 +113,11 @@ static void serve(struct control_connection *n)
 {
 	char line[CONTROL_LINE_MAX];
 	char *end = memchr(n->line, '\n', n->len);
-	if (!end && n->len == sizeof(n->line)) {
+	bool too_long = !end && n->len == sizeof(n->line), known = n->skipping;
+	if (too_long)
 		n->len = 0;
+	n->skipping |= too_long;
+	if (too_long && !known) {
 		respond(n, control_error("a line of less than 4096 octets is expected"));
 		return;
 	}
@@ -125,7 +129,11 @@ static void serve(struct control_connection *n)
 	memcpy(line, n->line, len);
 	n->len -= len + 1;
 	memmove(n->line, end + 1, n->len);
-	serve_line(n, line, len);
+	n->skipping = false;
+	if (known)
+		serve(n);
+	else
+		serve_line(n, line, len);
 }
 
 static void lend_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *out)

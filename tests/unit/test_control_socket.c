@@ -255,15 +255,12 @@ static void bears_nonsense(void)
 	CU_ASSERT(has(fd, line, "error")); // deep
 	line[4000] = '[';
 	line[sizeof(line) - 1] = '\0';
-	send_text(fd, line); // too long: errors, and on with the next line
+	send_text(fd, line); // too long: one error, and on with the next line
 	send_text(fd, "\n{\"command\":\"zones\"}\n{\"command\":\"status\"}\n");
 	json_t *r = response(fd);
-	unsigned errors = 0;
-	for (; r && !json_is_true(json_object_get(r, "ok")); errors++) {
-		json_decref(r);
-		r = response(fd);
-	}
-	CU_ASSERT(errors >= 1 && errors <= 3);
+	CU_ASSERT(json_is_false(json_object_get(r, "ok")));
+	json_decref(r);
+	r = response(fd);
 	CU_ASSERT_PTR_NOT_NULL(json_object_get(json_object_get(r, "result"), "zones"));
 	json_decref(r);
 	r = response(fd);
