@@ -206,32 +206,39 @@ static bool expect(struct lexer *x, enum token want, const char *expected)
 
 // ---- statements
 
+struct key_field {
+	char *text; // NULL: has not come yet
+	unsigned line;
+};
+
 // One statement inside a key's braces; `word` names it.
-static bool parse_key_statement(struct lexer *x, char **algorithm, char **secret)
+static bool parse_key_statement(struct lexer *x, struct key_field *algorithm,
+				struct key_field *secret)
 {
-	char **into = strcasecmp(x->word, "algorithm") == 0 ? algorithm
-		      : strcasecmp(x->word, "secret") == 0  ? secret
-							    : NULL;
+	struct key_field *into = strcasecmp(x->word, "algorithm") == 0 ? algorithm
+				 : strcasecmp(x->word, "secret") == 0  ? secret
+								       : NULL;
 	if (!into) {
 		report_error(x->report, x->path, x->token_line,
 			     "\"algorithm\" or \"secret\" is expected, not \"%.100s\"", x->word);
 		return false;
 	}
-	if (*into) {
+	if (into->text) {
 		report_error(x->report, x->path, x->token_line,
 			     "\"%s\" stands twice: one is expected", x->word);
 		return false;
 	}
 	if (!expect(x, TOKEN_WORD, into == secret ? "the secret in base64" : "an algorithm"))
 		return false;
-	*into = strdup(x->word);
-	if (!*into)
+	into->line = x->token_line;
+	into->text = strdup(x->word);
+	if (!into->text)
 		report_error(x->report, x->path, x->token_line, "%s",
 			     result_text(RESULT_NO_MEMORY));
-	return *into && expect(x, TOKEN_SEMICOLON, "\";\"");
+	return into->text && expect(x, TOKEN_SEMICOLON, "\";\"");
 }
 
-static bool parse_key_body(struct lexer *x, char **algorithm, char **secret)
+static bool parse_key_body(struct lexer *x, struct key_field *algorithm, struct key_field *secret)
 {
 	if (!expect(x, TOKEN_OPEN, "\"{\""))
 		return false;
@@ -262,7 +269,8 @@ static void add_key(struct lexer *x, unsigned line, const struct tsig_key *key, 
 static bool parse_key(struct lexer *x)
 {
 	bool ok = false;
-	char *name = NULL, *algorithm = NULL, *secret = NULL;
+	char *name = NULL;
+	struct key_field algorithm = { 0 }, secret = { 0 };
 	struct tsig_key key;
 	struct key_mistake mistake;
 	if (!expect(x, TOKEN_WORD, "the key's name"))
@@ -272,19 +280,23 @@ static bool parse_key(struct lexer *x)
 	if (!name || !parse_key_body(x, &algorithm, &secret))
 		goto cleanup;
 	ok = true;
-	if (!algorithm || !secret)
+	if (!algorithm.text || !secret.text)
 		report_error(x->report, x->path, line, "key \"%s\" has no %s: one is expected",
-			     name, secret ? "algorithm" : "secret");
-	else if (key_from_text(&key, name, algorithm, secret, &mistake))
-		report_error(x->report, x->path, line, "key \"%s\": %s", name, mistake.expected);
+			     name, secret.text ? "algorithm" : "secret");
+	else if (key_from_text(&key, name, algorithm.text, secret.text, &mistake))
+		report_error(x->report, x->path,
+			     strcmp(mistake.field, "algorithm") == 0 ? algorithm.line
+			     : strcmp(mistake.field, "secret") == 0  ? secret.line
+								     : line,
+			     "key \"%s\": %s", name, mistake.expected);
 	else
 		add_key(x, line, &key, name);
 	explicit_bzero(&key, sizeof(key));
 cleanup:
-	if (secret)
-		explicit_bzero(secret, strlen(secret));
-	free(secret);
-	free(algorithm);
+	if (secret.text)
+		explicit_bzero(secret.text, strlen(secret.text));
+	free(secret.text);
+	free(algorithm.text);
 	free(name);
 	return ok;
 }
