@@ -158,6 +158,8 @@ def set_up(request, workdir, mode=ports.KERNEL):
     if mode != ports.KERNEL:
         if not server_class.understudy:
             pytest.skip("only Understudy has DPDK ports")
+        if not server_class.has_ports():
+            pytest.skip(f"{server_class.build} is built without DPDK")
         if os.cpu_count() < 2:
             pytest.skip("a worker needs a second CPU")
     with ports.hugepages(mode) as had:

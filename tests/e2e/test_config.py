@@ -43,7 +43,8 @@ def test_mistake_is_named(path):
     number, expectation = marked[0]
     done = check(path)
     assert done.returncode == 1
-    lines = [line for line in done.stderr.splitlines() if line.startswith(path + ":")]
+    lines = [line for line in done.stderr.splitlines()
+             if line.startswith(path + ":") and "built without DPDK" not in line]
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith(f"{path}:{number}: "), lines[0]
     assert expectation in lines[0], lines[0]
@@ -88,6 +89,8 @@ def test_noise(tmp_path):
 
 def test_the_example_is_right(tmp_path):
     """Also with the keys in a file of BIND's form."""
+    if not Understudy.has_ports():
+        pytest.skip(f"{Understudy.build} is built without DPDK, the example has a port")
     keys = zones.write(tmp_path / "keys.conf",
                        'key "file.example" { algorithm hmac-sha512; secret "c2VjcmV0"; };\n')
     os.chmod(keys, 0o640)

@@ -106,6 +106,14 @@ class Understudy(Secondary):
                 return path
         return None
 
+    @classmethod
+    def has_ports(cls):
+        """Whether the build has DPDK ports."""
+        path = os.path.join(PROJECT, cls.build, "meson-info/intro-buildoptions.json")
+        with open(path, encoding="utf-8") as f:
+            chosen = {option["name"]: option["value"] for option in json.load(f)}
+        return chosen["dpdk"] != "disabled"
+
     def config(self):
         """The configuration; `options` replace whole sections."""
         config = {
