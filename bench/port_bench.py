@@ -142,7 +142,11 @@ class Daemon:
         workers = [row for row in self.ask("stats")["threads"] if row["name"] != "kernel"]
         return {
             "answers": sum(row["answers"] for row in workers),
-            "noerror": sum(row["rcodes"].get("NOERROR", 0) for row in workers),
+            # Counters are read one after the other while the worker counts on, so
+            # what must not be is counted, not compared with what must.
+            "errors": sum(
+                n for row in workers for rcode, n in row["rcodes"].items() if rcode != "NOERROR"
+            ),
             "dropped": sum(sum(row["drops"].values()) for row in workers),
         }
 
@@ -162,7 +166,7 @@ class Daemon:
         last, took = self.answers(), time.monotonic() - at
         self.process.send_signal(signal.SIGSTOP)
         delta = {key: last[key] - first[key] for key in last}
-        if delta["noerror"] != delta["answers"] or delta["dropped"]:
+        if delta["errors"] or delta["dropped"]:
             raise SystemExit(f"bench/run port: not all queries were answered well: {delta}")
         return delta["answers"] / took
 
