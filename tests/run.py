@@ -247,8 +247,8 @@ def stage_e2e():
 
 
 def stage_e2e_asan():
-    """What a stranger or a hostile primary can send, to a daemon that cannot hide a fault."""
-    files = ["hostile_primary", "fuzz_packets", "tcp", "notify"]
+    """What strangers, hostile primaries, operators can send to a daemon that hides no fault."""
+    files = ["hostile_primary", "fuzz_packets", "tcp", "notify", "config", "control"]
     on_build("e2e-asan", "asan", [f"tests/e2e/test_{file}.py" for file in files] +
              ["-k", "not af_packet and not af_xdp"], 600)
 
