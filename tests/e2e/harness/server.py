@@ -135,7 +135,7 @@ class Understudy(Secondary):
         return config
 
     def write_config(self):
-        zones.write(self.path("understudy.yaml"), yaml(self.config()))
+        os.chmod(zones.write(self.path("understudy.yaml"), yaml(self.config())), 0o640)
 
     def argv(self):
         return [self.program("understudyd"), "-c", self.path("understudy.yaml")]
