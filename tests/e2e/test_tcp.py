@@ -15,6 +15,8 @@ from harness.peers import PEERS
 from harness.process import wait_for
 from harness.scripted import Scripted, record
 
+pytestmark = pytest.mark.understudy
+
 ORIGIN = "example.com"
 IDLE_S = 3
 MAX_CONNECTIONS = 12

@@ -4,6 +4,7 @@
 import time
 
 import dns.rcode
+import pytest
 
 from harness.peers import KEY
 from harness.process import wait_for
@@ -95,6 +96,7 @@ def test_no_expiry_while_the_primary_answers(stage):
         time.sleep(0.1)
 
 
+@pytest.mark.understudy
 def test_never_transferred(stage):
     """A configured zone without data: SERVFAIL, and it comes once the primary is there."""
     primary = stage.start(Scripted(stage.clients, ORIGIN, KEY))
