@@ -4,7 +4,6 @@
 // All lookups of a burst go down together, one twig each in turn, and each asks
 // for its next twig before the others have their turn: their cache misses
 // overlap. What one way down tells is said in docs/zone-layout.md, "The trie".
-#include "fold.h"
 #include "key.h"
 #include "layout.h"
 #include "node.h"
@@ -83,7 +82,7 @@ static bool zone_covers(const struct zone *z, const struct lookup *l)
 		return false;
 	unsigned start = l->start[l->labels - z->apex_labels];
 	return l->find->qname_len - start == z->apex_len &&
-	       equal_fold(l->find->qname + start, z->apex, z->apex_len);
+	       name_octets_equal(l->find->qname + start, z->apex, z->apex_len);
 }
 
 // The deepest zone at or above the name; for DS at an apex the parent's, if ours.
@@ -144,7 +143,8 @@ static unsigned relative_octets(const struct lookup *l, unsigned labels)
 static bool is_exactly(const struct lookup *l, const struct node *n)
 {
 	unsigned octets = relative_octets(l, l->labels);
-	return node_name_len(n) == octets && equal_fold(node_name(n), l->find->qname, octets);
+	return node_name_len(n) == octets &&
+	       name_octets_equal(node_name(n), l->find->qname, octets);
 }
 
 // Whether the node is, or is below, the asterisk child of the name's ancestor
@@ -160,7 +160,7 @@ static bool is_at_wildcard(const struct lookup *l, const struct node *n, unsigne
 			continue;
 		*itself = at == 0;
 		return name[at] == 1 && name[at + 1] == '*' &&
-		       equal_fold(name + at + 2, encloser, octets);
+		       name_octets_equal(name + at + 2, encloser, octets);
 	}
 	return false;
 }

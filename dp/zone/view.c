@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a view holds: its zones, and walking over zones and their nodes.
-#include "fold.h"
 #include "key.h"
 #include "layout.h"
 
@@ -62,7 +61,7 @@ const struct zone *catalog_zone(const struct catalog *view, const uint8_t *apex)
 		at = twig_child_for(view->base, at, word, offset < len ? key[offset] : 0);
 	}
 	const struct zone *z = cell_at(view->base, at->ref);
-	return z->apex_len == octets && equal_fold(z->apex, apex, octets) ? z : NULL;
+	return z->apex_len == octets && name_octets_equal(z->apex, apex, octets) ? z : NULL;
 }
 
 uint64_t catalog_zone_count(const struct catalog *view)
