@@ -134,11 +134,8 @@ def test_half_of_the_echo_rate_loses_nothing(million):
     million.server.start()
     million.server.wait_served(million.clients, {ORIGIN: 1}, 120)
     million.kxdpgun(20_000, 2)
-    for _ in range(3):  # the machine may have been busy otherwise
-        result = million.kxdpgun(int(echo / 2), 20)
-        print(f"testpmd echoes {echo:.0f}/s; at half of it {result}, {result.lost} lost")
-        if not result.lost:
-            break
+    result = million.kxdpgun(int(echo / 2), 20)
+    print(f"testpmd echoes {echo:.0f}/s; at half of it {result}, {result.lost} lost")
     assert result.lost == 0
     assert set(result.rcodes) == {"NOERROR"}
     assert result.rate > 0.4 * echo
