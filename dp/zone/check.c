@@ -6,6 +6,7 @@
 
 #include "db.h"
 #include "node.h"
+#include "nsec3.h"
 #include "understudy/rr.h"
 
 struct level {
@@ -21,6 +22,7 @@ struct checking {
 
 	struct trie trie;            // kind and prefix of what is being walked
 	const struct zone *z;        // TRIE_NODES
+	bool nsec3;                  // its trie of NSEC3 owners
 	struct level level[KEY_MAX]; // the branches above the twig being looked at
 	unsigned depth;
 	unsigned parted_at;   // least offset of another child taken since the last leaf
@@ -99,6 +101,12 @@ static unsigned rrset_flags(uint16_t type, bool apex)
 					  : 0;
 }
 
+static bool is_of_nsec3(const struct rrset *r)
+{
+	return r->type == RRTYPE_NSEC3 ||
+	       (r->type == RRTYPE_RRSIG && wire_peek_be16(r->records + 2) == RRTYPE_NSEC3);
+}
+
 static bool check_node(struct checking *c, const struct twig *leaf)
 {
 	const struct catalog view = { .base = c->base };
@@ -116,9 +124,12 @@ static bool check_node(struct checking *c, const struct twig *leaf)
 	int64_t order = -1;
 	struct rrset r;
 	unsigned rrsets = 0;
+	bool one_label = len > 0 && len == 1u + name[0];
 	for (uint32_t it = 0; node_next_rrset(&view, n, &it, &r); rrsets++) {
 		if (!check_rrset(c, &r, &order))
 			return false;
+		if (c->nsec3 != (one_label && is_of_nsec3(&r)))
+			return fail(c, "type %u is in the wrong trie", r.type);
 		flags |= rrset_flags(r.type, len == 0);
 	}
 	if (rrsets == 0)
@@ -228,6 +239,32 @@ static bool check_apex(struct checking *c, const struct zone *z)
 	return true;
 }
 
+// The head's chain is one that the apex names and that has the apex's hash.
+static bool check_chain(struct checking *c, const struct zone *z)
+{
+	const struct catalog view = { .base = c->base };
+	struct nsec3_params head, p;
+	bool match = false;
+	if (!zone_nsec3_params(z, &head))
+		return true;
+	uint8_t hash[NSEC3_HASH_OCTETS];
+	nsec3_hash(z->apex, z->apex_len, &head, hash);
+	if (!zone_nsec3_find(&view, z, hash, &match) || !match)
+		return fail(c, "the NSEC3 chain has no record for the apex");
+	for (uint32_t at = 0; nsec3_param_next(&view, cell_at(c->base, z->apex_node), &at, &p);)
+		if (p.iterations == head.iterations && p.salt_len == head.salt_len &&
+		    memcmp(p.salt, head.salt, p.salt_len) == 0)
+			return true;
+	return fail(c, "no NSEC3PARAM speaks of the NSEC3 chain");
+}
+
+static bool check_nsec3(struct checking *c, const struct zone *z)
+{
+	c->nsec3 = true;
+	c->first = true;
+	return (!z->nsec3_root.ref || check_twig(c, &z->nsec3_root)) && check_chain(c, z);
+}
+
 static bool check_zone(struct checking *outer, const struct twig *leaf)
 {
 	const struct zone *z = cell_at(outer->base, leaf->ref);
@@ -246,8 +283,8 @@ static bool check_zone(struct checking *outer, const struct twig *leaf)
 	reach(c, leaf->ref, zone_head_cells(z));
 	if (name_label_count(z->apex) != z->apex_labels || name_length(z->apex) != z->apex_len)
 		fail(c, "a zone's apex is malformed");
-	else if (z->root.ref && check_twig(c, &z->root))
-		check_apex(c, z);
+	else if (z->root.ref && check_twig(c, &z->root) && check_apex(c, z))
+		check_nsec3(c, z);
 	if (!c->failed && (c->leaves != z->nodes || c->records != z->records))
 		fail(c, "a head counts %llu nodes and %llu records, the trie has %llu and %llu",
 		     (unsigned long long)z->nodes, (unsigned long long)z->records,

@@ -97,9 +97,10 @@ static bool move_twig(struct compacting *c, struct twig *t,
 static bool move_zone(struct compacting *c, struct twig *leaf)
 {
 	const struct zone *z = cell_at(c->db->arena->base, leaf->ref);
-	struct twig root = z->root;
+	struct twig root = z->root, nsec3_root = z->nsec3_root;
 	bool changed = in_sparse(c, leaf->ref);
 	changed |= root.ref && move_twig(c, &root, move_node);
+	changed |= nsec3_root.ref && move_twig(c, &nsec3_root, move_node);
 	if (!changed || c->r != RESULT_OK)
 		return false;
 	uint32_t cells = zone_head_cells(z);
@@ -111,6 +112,7 @@ static bool move_zone(struct compacting *c, struct twig *leaf)
 	struct zone *copy = arena_cells(c->db->arena, to);
 	memcpy(copy, z, (size_t)cells * CELL_OCTETS);
 	copy->root = root;
+	copy->nsec3_root = nsec3_root;
 	if (root.ref) {
 		const struct twig *apex = &root;
 		while (!word_is_leaf(twig_word(apex)))

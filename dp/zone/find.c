@@ -6,6 +6,7 @@
 // overlap. What one way down tells is said in docs/zone-layout.md, "The trie".
 #include "key.h"
 #include "layout.h"
+#include "neighbour.h"
 #include "node.h"
 #include "understudy/rr.h"
 
@@ -317,47 +318,6 @@ const struct node *zone_node_exact(const struct catalog *view, const struct zone
 	return is_exactly(&l, n) ? n : NULL;
 }
 
-static const struct node *last_node(const uint8_t *base, const struct twig *at)
-{
-	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
-		at = twig_children(base, at) + word_children(word) - 1;
-	return cell_at(base, at->ref);
-}
-
-// The node to the left of the name among all of the zone, or NULL.
-static const struct node *node_to_the_left(const uint8_t *base, const struct zone *z,
-					   const struct lookup *l)
-{
-	const struct twig *at = &z->root, *left = NULL;
-	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
-		at = twig_child_for(base, at, word, lookup_symbol(l, word_offset(word)));
-	uint8_t key[KEY_MAX];
-	const struct node *n = cell_at(base, at->ref);
-	unsigned shared = l->bound[l->apex_labels];
-	unsigned len = key_append_name(key, shared, node_name(n), node_name_len(n));
-	while (shared < len && shared < l->key_len && key[shared] == l->key[shared])
-		shared++;
-	bool exact = shared == len && shared == l->key_len;
-	unsigned theirs = shared < len ? key[shared] : 0, ours = lookup_symbol(l, shared);
-
-	at = &z->root;
-	for (;;) {
-		uint64_t word = twig_word(at);
-		unsigned offset = word_offset(word);
-		if (word_is_leaf(word) || (!exact && offset > shared))
-			break;
-		unsigned symbol = lookup_symbol(l, offset), index = word_index(word, symbol);
-		if (index > 0)
-			left = twig_children(base, at) + index - 1;
-		if (!(word & symbol_bit(symbol)))
-			return left ? last_node(base, left) : NULL;
-		at = twig_children(base, at) + index;
-	}
-	if (!exact && theirs < ours)
-		left = at; // all that is below here comes before the name
-	return left ? last_node(base, left) : NULL;
-}
-
 const struct node *zone_node_before(const struct catalog *view, const struct zone *z,
 				    const uint8_t *name)
 {
@@ -365,9 +325,8 @@ const struct node *zone_node_before(const struct catalog *view, const struct zon
 	struct find f;
 	if (!lookup_in(&l, &f, z, name))
 		return NULL;
-	const struct node *n = node_to_the_left(view->base, z, &l);
-	if (!n)
-		n = last_node(view->base, &z->root);
+	const struct trie_place place = { l.key, l.key_len, l.bound[l.apex_labels] };
+	const struct node *n = trie_beside(view->base, &z->root, &place).left;
 	// Below a cut or DNAME: the owner of that is the last authoritative name.
 	uint8_t owner[NAME_MAX_OCTETS];
 	node_owner(z, n, owner);

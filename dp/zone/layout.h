@@ -115,16 +115,19 @@ static inline const struct twig *twig_child_for(const uint8_t *base, const struc
 struct zone {
 	struct twig root; // ref 0: no names
 	cell_ref apex_node;
+	struct twig nsec3_root;    // the owners of NSEC3 records; ref 0: none
+	uint16_t nsec3_iterations; // of the chain that denies
+	uint8_t nsec3_salt_len;
+	bool nsec3;    // there is such a chain
 	uint8_t state; // enum zone_state
 	uint8_t apex_labels;
 	uint8_t apex_len;
-	uint8_t unused;
 	uint32_t soa_ttl_s;
 	struct soa soa;
 	uint64_t records;
 	uint64_t nodes;
 	uint64_t cells; // that this version reaches, its head included
-	uint8_t apex[]; // apex_len octets
+	uint8_t apex[]; // apex_len octets, then nsec3_salt_len octets of salt
 };
 
 struct catalog {
@@ -137,5 +140,5 @@ struct catalog {
 
 static inline uint32_t zone_head_cells(const struct zone *z)
 {
-	return cells_for(offsetof(struct zone, apex) + z->apex_len);
+	return cells_for(offsetof(struct zone, apex) + z->apex_len + z->nsec3_salt_len);
 }

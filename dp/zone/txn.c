@@ -7,13 +7,15 @@
 
 #include "db.h"
 #include "node.h"
+#include "nsec3.h"
 #include "understudy/rr.h"
 
 struct zone_txn {
 	struct zonedb *db;
 	struct zone_version *version;
 	struct arena_writer *w; // the version's
-	struct trie trie;
+	struct trie names;
+	struct trie nsec3; // owners of NSEC3 records
 	struct zone_txn_options options;
 	struct zone_txn_stats stats;
 	struct name apex; // in the case that is kept
@@ -24,6 +26,7 @@ struct zone_txn {
 	bool broken; // ran out of memory: it can only be aborted
 
 	struct name owner; // of the pending changes
+	struct trie *trie; // where they go
 	struct node_changes pending;
 	struct trie_key key;
 };
@@ -33,7 +36,9 @@ struct zone_txn {
 static void txn_set_apex(struct zone_txn *t, const uint8_t *apex)
 {
 	name_copy(&t->apex, apex);
-	t->trie.prefix_len = key_from_name(t->trie.prefix, t->apex.wire, t->apex.len);
+	t->names.prefix_len = key_from_name(t->names.prefix, t->apex.wire, t->apex.len);
+	memcpy(t->nsec3.prefix, t->names.prefix, t->names.prefix_len);
+	t->nsec3.prefix_len = t->names.prefix_len;
 }
 
 enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *options,
@@ -53,8 +58,8 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 	t->db = db;
 	t->options = *options;
 	t->w = &t->version->w;
-	t->trie.w = t->w;
-	t->trie.kind = TRIE_NODES;
+	t->names.w = t->nsec3.w = t->w;
+	t->names.kind = t->nsec3.kind = TRIE_NODES;
 	t->old_head = old_head;
 	txn_set_apex(t, options->apex);
 	t->options.apex = t->apex.wire;
@@ -62,7 +67,8 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 		const struct zone *z = zonedb_zone(db, t->old_head);
 		txn_set_apex(t, z->apex);
 		t->apex_kept = true;
-		t->trie.root = z->root;
+		t->names.root = z->root;
+		t->nsec3.root = z->nsec3_root;
 		t->records = z->records;
 		t->nodes = z->nodes;
 		t->base_cells = z->cells - zone_head_cells(z);
@@ -102,7 +108,17 @@ static struct node_place txn_place(const struct zone_txn *t, const struct name *
 	return p;
 }
 
-// Puts what a node became into the trie and counts.
+// NSEC3 records and their signatures have a trie of their own: their owners do
+// not exist for those who ask (RFC 5155 section 7.2.8). Elsewhere than one label
+// below the apex they can deny nothing, and are records like all others.
+static struct trie *txn_trie(struct zone_txn *t, const struct zone_record *r)
+{
+	bool nsec3 = r->type == RRTYPE_NSEC3 || (r->type == RRTYPE_RRSIG && r->rdata_len >= 2 &&
+						 wire_peek_be16(r->rdata) == RRTYPE_NSEC3);
+	return nsec3 && name_label_count(r->owner) == t->apex.labels + 1u ? &t->nsec3 : &t->names;
+}
+
+// Puts what a node became into its trie and counts.
 static enum result txn_replace(struct zone_txn *t, const struct node *old,
 			       const struct node_made *made)
 {
@@ -113,8 +129,8 @@ static enum result txn_replace(struct zone_txn *t, const struct node *old,
 		t->records -= node_record_count(old);
 		t->nodes--;
 	}
-	enum result r = made->ref ? trie_put(&t->trie, &t->key, made->leaf_bits, made->ref)
-				  : trie_remove(&t->trie, &t->key);
+	enum result r = made->ref ? trie_put(t->trie, &t->key, made->leaf_bits, made->ref)
+				  : trie_remove(t->trie, &t->key);
 	if (r == RESULT_OK && old)
 		r = arena_release(t->w, old_ref, old_cells);
 	if (made->ref) {
@@ -129,7 +145,7 @@ static enum result txn_flush(struct zone_txn *t)
 	if (t->pending.count == 0)
 		return RESULT_OK;
 	t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
-	const struct twig *leaf = trie_get(&t->trie, &t->key);
+	const struct twig *leaf = trie_get(t->trie, &t->key);
 	const struct node *old = leaf ? txn_node(t, leaf->ref) : NULL;
 	struct node_place place = txn_place(t, &t->owner, old);
 	struct node_made made;
@@ -174,12 +190,14 @@ enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r)
 		return RESULT_LIMIT;
 	txn_apex_case(t, r);
 	size_t len = name_length(r->owner);
+	struct trie *trie = txn_trie(t, r);
 	bool same =
-		t->pending.count > 0 && t->owner.len == len &&
+		t->pending.count > 0 && t->trie == trie && t->owner.len == len &&
 		(memcmp(t->owner.wire, r->owner, len) == 0 || name_equal(t->owner.wire, r->owner));
 	if (!same) {
 		result = txn_flush(t);
 		name_copy(&t->owner, r->owner);
+		t->trie = trie;
 	}
 	if (result == RESULT_OK)
 		result = node_changes_add(&t->pending, r);
@@ -200,7 +218,8 @@ enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r)
 	struct name owner;
 	name_copy(&owner, r->owner);
 	t->key.len = key_from_name(t->key.symbol, owner.wire, owner.len);
-	const struct twig *leaf = trie_get(&t->trie, &t->key);
+	t->trie = txn_trie(t, r);
+	const struct twig *leaf = trie_get(t->trie, &t->key);
 	if (!leaf)
 		return RESULT_NOT_FOUND;
 	const struct node *old = txn_node(t, leaf->ref);
@@ -244,17 +263,40 @@ static bool soa_read(const struct rrset *rr, struct soa *out)
 	return true;
 }
 
-// The head of the new version; 0 without memory.
-static cell_ref txn_head(struct zone_txn *t, const struct zone *filled)
+// The chain of NSEC3 records that is to deny, if there is one.
+static bool txn_chain(struct zone_txn *t, const struct node *apex, struct nsec3_params *chain)
 {
-	uint32_t cells = cells_for(offsetof(struct zone, apex) + t->apex.len);
+	const struct catalog view = { .base = t->db->arena->base };
+	struct name owner;
+	struct trie_key key;
+	for (uint32_t at = 0; nsec3_param_next(&view, apex, &at, chain);) {
+		uint8_t hash[NSEC3_HASH_OCTETS];
+		nsec3_hash(t->apex.wire, t->apex.len, chain, hash);
+		if (!nsec3_owner(hash, t->apex.wire, &owner))
+			return false;
+		key.len = key_from_name(key.symbol, owner.wire, owner.len);
+		const struct twig *leaf = trie_get(&t->nsec3, &key);
+		if (leaf && nsec3_is_of(&view, txn_node(t, leaf->ref), chain))
+			return true;
+	}
+	return false;
+}
+
+// The head of the new version; 0 without memory.
+static cell_ref txn_head(struct zone_txn *t, const struct zone *filled,
+			 const struct nsec3_params *chain)
+{
+	uint32_t cells =
+		cells_for(offsetof(struct zone, apex) + t->apex.len + filled->nsec3_salt_len);
 	cell_ref ref = arena_alloc(t->w, cells);
 	if (!ref)
 		return 0;
 	struct zone *z = arena_cells(t->db->arena, ref);
 	memcpy(z, filled, sizeof(*z));
 	memcpy(z->apex, t->apex.wire, t->apex.len);
-	z->root = t->trie.root;
+	memcpy(z->apex + t->apex.len, chain->salt, filled->nsec3_salt_len);
+	z->root = t->names.root;
+	z->nsec3_root = t->nsec3.root;
 	z->state = ZONE_SERVED;
 	z->apex_labels = t->apex.labels;
 	z->apex_len = t->apex.len;
@@ -273,13 +315,19 @@ static enum result txn_finish(struct zone_txn *t)
 	if (r != RESULT_OK || t->broken)
 		return RESULT_NO_MEMORY;
 	t->key.len = key_from_name(t->key.symbol, t->apex.wire, t->apex.len);
-	const struct twig *apex = trie_get(&t->trie, &t->key);
+	const struct twig *apex = trie_get(&t->names, &t->key);
 	if (!apex || !node_rrset(&view, txn_node(t, apex->ref), RRTYPE_SOA, &soa) ||
 	    !soa_read(&soa, &filled.soa))
 		return RESULT_NO_SOA;
 	filled.apex_node = apex->ref;
 	filled.soa_ttl_s = soa.ttl_s;
-	t->version->head = txn_head(t, &filled);
+	struct nsec3_params chain = { 0 };
+	if (txn_chain(t, txn_node(t, apex->ref), &chain)) {
+		filled.nsec3 = true;
+		filled.nsec3_iterations = chain.iterations;
+		filled.nsec3_salt_len = chain.salt_len;
+	}
+	t->version->head = txn_head(t, &filled, &chain);
 	if (!t->version->head)
 		return RESULT_NO_MEMORY;
 	if (t->old_head && !t->options.from_published)

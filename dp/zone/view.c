@@ -96,14 +96,30 @@ void zone_iter_init(struct zone_iter *it, const struct catalog *view, const stru
 {
 	it->view = view;
 	it->zone = z;
-	it->depth = z->root.ref != 0;
-	it->level[0].twig = &z->root;
-	it->level[0].left = 1;
+	it->depth = 0;
+	it->next[0] = &z->root;
+	it->next[1] = &z->nsec3_root;
+	it->tries = 0;
+}
+
+// Goes on to the next of the zone's tries; false if there is none.
+static bool iter_enter(struct zone_iter *it)
+{
+	while (it->tries < 2) {
+		const struct twig *root = it->next[it->tries++];
+		if (!root->ref)
+			continue;
+		it->level[0].twig = root;
+		it->level[0].left = 1;
+		it->depth = 1;
+		return true;
+	}
+	return false;
 }
 
 const struct node *zone_iter_next(struct zone_iter *it)
 {
-	while (it->depth > 0) {
+	while (it->depth > 0 || iter_enter(it)) {
 		unsigned top = it->depth - 1u;
 		if (it->level[top].left == 0) {
 			it->depth--;

@@ -164,6 +164,8 @@ enum result zone_note_all(const struct zonedb *db, const struct zone *z, struct 
 	const struct trie_visitor v = { .leaf = note_node, .twigs = note_twigs, .arg = &n };
 	if (z->root.ref)
 		trie_visit(n.base, &z->root, &v);
+	if (z->nsec3_root.ref)
+		trie_visit(n.base, &z->nsec3_root, &v);
 	return n.r;
 }
 
@@ -231,11 +233,13 @@ enum result zone_version_removed(struct zonedb *db, const uint8_t *apex, struct 
 // The head that VERSION_STATE puts in place of `old`, from the publisher's cells.
 static cell_ref state_head(struct zonedb *db, const struct zone_version *v, cell_ref old)
 {
-	uint32_t cells = cells_for(offsetof(struct zone, apex) + v->apex.len);
+	bool copy = old && v->state != ZONE_NOT_LOADED;
+	uint32_t cells = copy ? zone_head_cells(zonedb_zone(db, old))
+			      : cells_for(offsetof(struct zone, apex) + v->apex.len);
 	cell_ref ref = arena_alloc(&db->publisher, cells);
 	assert(ref); // set aside
 	struct zone *z = arena_cells(db->arena, ref);
-	if (old && v->state != ZONE_NOT_LOADED) {
+	if (copy) {
 		memcpy(z, zonedb_zone(db, old), (size_t)cells * CELL_OCTETS);
 	} else {
 		memset(z, 0, sizeof(*z));

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "understudy/name.h"
+#include "understudy/nsec3.h"
 #include "understudy/result.h"
 
 struct catalog; // the view
@@ -77,6 +78,23 @@ const struct node *zone_node_exact(const struct catalog *view, const struct zone
 // For NSEC (RFC 4034 section 6.1).
 const struct node *zone_node_before(const struct catalog *view, const struct zone *zone,
 				    const uint8_t *name);
+
+// --- denial by NSEC3 (RFC 5155) ---------------------------------------------
+//
+// NSEC3 records and their signatures, where they stand one label below the
+// apex, are kept apart: their owners are not names to be found (section 7.2.8).
+
+// The chain that denies: of an NSEC3PARAM with flags 0 and SHA-1 whose hash of
+// the apex owns an NSEC3. False if there is none: the zone has NSEC records, or
+// is not signed. The salt lives as long as the view.
+bool zone_nsec3_params(const struct zone *z, struct nsec3_params *out);
+
+// The owner of the chain's NSEC3 for this hash (*match), or of the one that
+// covers it (the last of the chain for what comes before the first). NULL if the
+// chain has none there. Records of other chains are stepped over, but not more
+// than a few dozen in a row.
+const struct node *zone_nsec3_find(const struct catalog *view, const struct zone *z,
+				   const uint8_t hash[NSEC3_HASH_OCTETS], bool *match);
 
 // --- a zone ---------------------------------------------------------------
 
@@ -151,10 +169,14 @@ unsigned node_flags(const struct node *n);
 // returns their number.
 unsigned node_owner(const struct zone *z, const struct node *n, uint8_t out[NAME_MAX_OCTETS]);
 
-// All nodes of a zone in canonical order, for dumps, comparison and checks.
+// All nodes of a zone in canonical order, and then, in canonical order, the
+// owners of its NSEC3 records; for dumps, comparison and checks. An owner of
+// NSEC3 records that owns others as well comes in both parts, each with its own.
 struct zone_iter {
 	const struct catalog *view;
 	const struct zone *zone;
+	const void *next[2]; // the tries
+	uint8_t tries;       // entered
 	uint16_t depth;
 	struct {
 		const void *twig;

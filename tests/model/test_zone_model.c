@@ -130,10 +130,18 @@ static int model_index(const struct model_zone *m, const struct zone_record *z)
 	return -1;
 }
 
+// NSEC3 records and their signatures are not of the names that exist.
+static bool apart(const struct model_zone *m, const struct record *r)
+{
+	return r->owner.labels == m->apex.labels + 1u &&
+	       (r->type == RRTYPE_NSEC3 ||
+		(r->type == RRTYPE_RRSIG && wire_peek_be16(r->rdata) == RRTYPE_NSEC3));
+}
+
 static bool owns(const struct model_zone *m, const uint8_t *name, uint16_t type)
 {
 	for (uint32_t i = 0; i < m->count; i++)
-		if ((type == 0 || m->record[i].type == type) &&
+		if (!apart(m, &m->record[i]) && (type == 0 || m->record[i].type == type) &&
 		    name_equal(m->record[i].owner.wire, name))
 			return true;
 	return false;
@@ -142,7 +150,7 @@ static bool owns(const struct model_zone *m, const uint8_t *name, uint16_t type)
 static bool exists(const struct model_zone *m, const uint8_t *name)
 {
 	for (uint32_t i = 0; i < m->count; i++)
-		if (name_is_at_or_below(m->record[i].owner.wire, name))
+		if (!apart(m, &m->record[i]) && name_is_at_or_below(m->record[i].owner.wire, name))
 			return true;
 	return false;
 }
@@ -255,7 +263,7 @@ static void compare_before(const struct catalog *view, const struct model_zone *
 	const struct record *best = NULL, *last = NULL;
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct record *r = &m->record[i];
-		if (occluded(m, &r->owner))
+		if (apart(m, r) || occluded(m, &r->owner))
 			continue;
 		if (!last || name_compare(r->owner.wire, last->owner.wire) > 0)
 			last = r;
@@ -264,6 +272,121 @@ static void compare_before(const struct catalog *view, const struct model_zone *
 			best = r;
 	}
 	node_must_be(z, n, (best ? best : last)->owner.wire);
+}
+
+// --- NSEC3 ---
+
+static uint64_t hashes_found[2]; // covered, matched
+
+static bool same_chain(const uint8_t *a, const uint8_t *b)
+{
+	return a[0] == b[0] && memcmp(a + 2, b + 2, 3u + b[4]) == 0;
+}
+
+// The owner of a hash in this zone.
+static bool hash_owner(const struct model_zone *m, const uint8_t *hash, struct name *out)
+{
+	uint8_t label[NSEC3_LABEL_OCTETS];
+	*out = m->apex;
+	nsec3_label(hash, label);
+	push_label(out, (const char *)label, sizeof(label));
+	return out->labels > m->apex.labels;
+}
+
+static const struct record *nsec3_at(const struct model_zone *m, const uint8_t *params,
+				     const struct name *owner)
+{
+	for (uint32_t i = 0; i < m->count; i++)
+		if (apart(m, &m->record[i]) && m->record[i].type == RRTYPE_NSEC3 &&
+		    same_chain(m->record[i].rdata, params) &&
+		    name_equal(m->record[i].owner.wire, owner->wire))
+			return &m->record[i];
+	return NULL;
+}
+
+static struct nsec3_params params_of(const uint8_t *rdata)
+{
+	return (struct nsec3_params){ .salt = rdata + 5,
+				      .salt_len = rdata[4],
+				      .iterations = wire_peek_be16(rdata + 2) };
+}
+
+// The least NSEC3PARAM that has a record for the apex.
+static const struct record *chain_of(const struct model_zone *m)
+{
+	const struct record *best = NULL;
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct record *r = &m->record[i];
+		struct name owner;
+		uint8_t hash[NSEC3_HASH_OCTETS];
+		if (r->type != RRTYPE_NSEC3PARAM || !name_equal(r->owner.wire, m->apex.wire) ||
+		    r->rdata[1] != 0)
+			continue;
+		const struct nsec3_params p = params_of(r->rdata);
+		nsec3_hash(m->apex.wire, m->apex.len, &p, hash);
+		if (hash_owner(m, hash, &owner) && nsec3_at(m, r->rdata, &owner) &&
+		    (!best || memcmp(r->rdata, best->rdata, r->len) < 0))
+			best = r;
+	}
+	return best;
+}
+
+// The owners apart between `from`, going back, and `to`: how many steps that is.
+static unsigned owners_between(const struct model_zone *m, const struct name *to,
+			       const struct name *from)
+{
+	static const struct record *seen[RECORDS_MAX];
+	unsigned count = 0;
+	bool wraps = name_compare(to->wire, from->wire) >= 0;
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct record *r = &m->record[i];
+		bool after = name_compare(r->owner.wire, to->wire) > 0;
+		bool before = name_compare(r->owner.wire, from->wire) < 0;
+		bool is_new = apart(m, r) && (wraps ? after || before : after && before);
+		for (unsigned k = 0; is_new && k < count; k++)
+			is_new = !name_equal(seen[k]->owner.wire, r->owner.wire);
+		if (is_new)
+			seen[count++] = r;
+	}
+	return count;
+}
+
+static void compare_nsec3(const struct catalog *view, const struct model_zone *m)
+{
+	const struct zone *z = catalog_zone(view, m->apex.wire);
+	const struct record *chain = chain_of(m), *best = NULL, *last = NULL;
+	struct nsec3_params p;
+	MUST(zone_nsec3_params(z, &p) == (chain != NULL));
+	if (!chain)
+		return;
+	const struct nsec3_params want = params_of(chain->rdata);
+	MUST(p.iterations == want.iterations && p.salt_len == want.salt_len);
+	MUST(memcmp(p.salt, want.salt, p.salt_len) == 0);
+	uint8_t hash[NSEC3_HASH_OCTETS] = { (uint8_t)rnd(), (uint8_t)rnd(), (uint8_t)rnd() };
+	struct name owner, q;
+	if (upto(2)) {
+		random_name(&q, &m->apex);
+		nsec3_hash(q.wire, q.len, &p, hash);
+	}
+	MUST(hash_owner(m, hash, &owner));
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct record *r = &m->record[i];
+		if (!apart(m, r) || !nsec3_at(m, chain->rdata, &r->owner))
+			continue;
+		if (!last || name_compare(r->owner.wire, last->owner.wire) > 0)
+			last = r;
+		if (name_compare(r->owner.wire, owner.wire) <= 0 &&
+		    (!best || name_compare(r->owner.wire, best->owner.wire) > 0))
+			best = r;
+	}
+	best = best ? best : last;
+	bool match = false;
+	const struct node *n = zone_nsec3_find(view, z, hash, &match);
+	if (!n && owners_between(m, &best->owner, &owner) > 40)
+		return; // too many of other chains
+	node_must_be(z, n, best->owner.wire);
+	MUST(match == name_equal(best->owner.wire, owner.wire));
+	hashes_found[match]++;
 }
 
 static void ask(const struct catalog *view)
@@ -297,8 +420,10 @@ static void ask(const struct catalog *view)
 		const struct zone *z = catalog_zone(view, m->apex.wire);
 		const struct node *exact = zone_node_exact(view, z, names[i].wire);
 		MUST((exact != NULL) == owns(m, names[i].wire, 0));
-		if (i < 4)
+		if (i < 4) {
 			compare_before(view, m, &names[i]);
+			compare_nsec3(view, m);
+		}
 	}
 }
 
@@ -361,8 +486,51 @@ static uint16_t soa_rdata(uint8_t *out, uint32_t serial)
 	return 22;
 }
 
+// Parameters of two chains, one with a flag that forbids its use; and owners of
+// the hashes of some names, the apex's often.
+static void random_nsec3(const struct model_zone *m, struct record *r)
+{
+	static const uint8_t params[][7] = { { NSEC3_SHA1, 0, 0, 1, 2, 0xab, 0xcd },
+					     { NSEC3_SHA1, 0, 0, 0, 0 },
+					     { NSEC3_SHA1, 1, 0, 2, 1, 0xef },
+					     { 2, 0, 0, 0, 0 } };
+	const uint8_t *one = params[upto(8) ? upto(2) : upto(4)];
+	memset(r->rdata, 0, sizeof(r->rdata));
+	memcpy(r->rdata, one, 5u + one[4]);
+	r->len = (uint16_t)(5 + one[4]);
+	r->type = upto(8) ? RRTYPE_NSEC3 : RRTYPE_NSEC3PARAM;
+	r->owner = m->apex;
+	if (r->type == RRTYPE_NSEC3PARAM)
+		return;
+	uint8_t hash[NSEC3_HASH_OCTETS];
+	const struct nsec3_params p = params_of(one);
+	struct name q = m->apex;
+	if (upto(10))
+		random_name(&q, &m->apex);
+	nsec3_hash(q.wire, q.len, &p, hash);
+	if (upto(30) == 0)
+		random_name(&r->owner, &m->apex);
+	else
+		hash_owner(m, hash, &r->owner);
+	swap_case(&r->owner);
+	r->rdata[1] = (uint8_t)upto(2);
+	r->len = (uint16_t)(r->len + 1 + upto(30));
+	if (upto(3))
+		return;
+	r->type = RRTYPE_RRSIG;
+	memset(r->rdata, 0, sizeof(r->rdata));
+	r->rdata[1] = RRTYPE_NSEC3;
+	r->rdata[18] = (uint8_t)upto(2);
+	r->len = 30;
+}
+
 static void random_record(const struct model_zone *m, struct record *r)
 {
+	if (upto(4) == 0) {
+		random_nsec3(m, r);
+		return;
+	}
+
 	static const uint16_t types[] = { RRTYPE_A,     RRTYPE_A,     RRTYPE_AAAA, RRTYPE_TXT,
 					  RRTYPE_NS,    RRTYPE_DNAME, RRTYPE_MX,   RRTYPE_RRSIG,
 					  RRTYPE_CNAME, 65280 };
@@ -596,9 +764,11 @@ int main(int argc, char **argv)
 	}
 	struct zonedb_stats s;
 	zonedb_stats(db, &s);
-	printf("ok: %llu published, %llu compactions, %llu chunks\n",
+	printf("ok: %llu published, %llu compactions, %llu chunks; "
+	       "%llu hashes matched, %llu covered\n",
 	       (unsigned long long)s.published, (unsigned long long)s.compactions,
-	       (unsigned long long)s.chunks);
+	       (unsigned long long)s.chunks, (unsigned long long)hashes_found[true],
+	       (unsigned long long)hashes_found[false]);
 	for (unsigned i = 0; i < ZONES; i++)
 		free(zones[i].record);
 	rcu_reader_unregister();

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Chains of NSEC3 records (RFC 5155): choosing one, and finding what denies a hash.
+#include "nsec3.h"
+
+#include "key.h"
+#include "neighbour.h"
+#include "node.h"
+#include "understudy/rr.h"
+
+// While a zone is re-salted two chains stand among each other: so many of
+// another one in a row are not to be expected.
+#define STEPS_MAX 64
+
+// NSEC3 and NSEC3PARAM begin alike (sections 3.2 and 4.2): algorithm, flags,
+// iterations, salt. False if the rdata cannot be that or is not of SHA-1.
+static bool read_params(const uint8_t *rdata, unsigned len, struct nsec3_params *out)
+{
+	if (len < 5 || rdata[0] != NSEC3_SHA1 || len - 5 < rdata[4])
+		return false;
+	*out = (struct nsec3_params){
+		.iterations = wire_peek_be16(rdata + 2),
+		.salt_len = rdata[4],
+		.salt = rdata + 5,
+	};
+	return true;
+}
+
+bool nsec3_param_next(const struct catalog *view, const struct node *apex, uint32_t *at,
+		      struct nsec3_params *out)
+{
+	struct rrset set;
+	if (!node_rrset(view, apex, RRTYPE_NSEC3PARAM, &set))
+		return false;
+	while (*at < set.octets) {
+		const uint8_t *record = set.records + *at;
+		unsigned len = wire_peek_be16(record);
+		*at += 2 + len;
+		if (read_params(record + 2, len, out) && record[3] == 0)
+			return true;
+	}
+	return false;
+}
+
+bool nsec3_owner(const uint8_t hash[NSEC3_HASH_OCTETS], const uint8_t *apex, struct name *out)
+{
+	unsigned apex_octets = (unsigned)name_length(apex);
+	if (1 + NSEC3_LABEL_OCTETS + apex_octets > NAME_MAX_OCTETS)
+		return false;
+	out->wire[0] = NSEC3_LABEL_OCTETS;
+	nsec3_label(hash, out->wire + 1);
+	memcpy(out->wire + 1 + NSEC3_LABEL_OCTETS, apex, apex_octets);
+	out->len = (uint8_t)(1 + NSEC3_LABEL_OCTETS + apex_octets);
+	out->labels = (uint8_t)(1 + name_label_count(apex));
+	return true;
+}
+
+bool nsec3_is_of(const struct catalog *view, const struct node *n, const struct nsec3_params *chain)
+{
+	struct rrset set;
+	if (!node_rrset(view, n, RRTYPE_NSEC3, &set))
+		return false;
+	const uint8_t *record = set.records;
+	for (uint32_t i = 0; i < set.count; i++, record += 2 + wire_peek_be16(record)) {
+		struct nsec3_params p;
+		if (read_params(record + 2, wire_peek_be16(record), &p) &&
+		    p.iterations == chain->iterations && p.salt_len == chain->salt_len &&
+		    memcmp(p.salt, chain->salt, p.salt_len) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool zone_nsec3_params(const struct zone *z, struct nsec3_params *out)
+{
+	if (!z->nsec3)
+		return false;
+	*out = (struct nsec3_params){
+		.iterations = z->nsec3_iterations,
+		.salt_len = z->nsec3_salt_len,
+		.salt = z->apex + z->apex_len,
+	};
+	return true;
+}
+
+const struct node *zone_nsec3_find(const struct catalog *view, const struct zone *z,
+				   const uint8_t hash[NSEC3_HASH_OCTETS], bool *match)
+{
+	struct nsec3_params chain;
+	if (!zone_nsec3_params(z, &chain))
+		return NULL;
+	uint8_t label[1 + NSEC3_LABEL_OCTETS] = { NSEC3_LABEL_OCTETS };
+	nsec3_label(hash, label + 1);
+	uint8_t key[KEY_MAX];
+	struct trie_place place = { .key = key };
+	place.apex_len = key_from_name(key, z->apex, z->apex_len);
+	place.len = key_append_name(key, place.apex_len, label, sizeof(label));
+	struct trie_beside beside = trie_beside(view->base, &z->nsec3_root, &place);
+	*match = beside.exact && nsec3_is_of(view, beside.exact, &chain);
+	if (*match)
+		return beside.exact;
+	for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
+		if (nsec3_is_of(view, beside.left, &chain))
+			return beside.left;
+		place.len = key_append_name(key, place.apex_len, node_name(beside.left),
+					    node_name_len(beside.left));
+		beside = trie_beside(view->base, &z->nsec3_root, &place);
+	}
+	return NULL;
+}

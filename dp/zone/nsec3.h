@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Chains of NSEC3 records as transactions choose them and readers search them.
+//
+// Threads: any online reader, and a writer on what it builds.
+#pragma once
+
+#include "layout.h"
+#include "understudy/nsec3.h"
+
+// The next NSEC3PARAM of the apex that a chain may be used for: SHA-1, flags 0
+// (RFC 5155 section 4.1.2). `*at` starts at 0. False at the end.
+bool nsec3_param_next(const struct catalog *view, const struct node *apex, uint32_t *at,
+		      struct nsec3_params *out);
+
+// The name that owns the NSEC3 of this hash; false if it would be too long.
+bool nsec3_owner(const uint8_t hash[NSEC3_HASH_OCTETS], const uint8_t *apex, struct name *out);
+
+// Whether the node owns an NSEC3 of this chain.
+bool nsec3_is_of(const struct catalog *view, const struct node *n,
+		 const struct nsec3_params *chain);
