@@ -7,12 +7,32 @@
 #include <string.h>
 
 #include "understudy/rr.h"
+#include "understudy/serial.h"
 #include "understudy/wire.h"
 
 #define FRAME_OCTETS (2 + UINT16_MAX) // length and message (RFC 7766 section 8)
 #define SOA_OCTETS   20               // of numbers, behind the two names
 #define TTL_MAX_S    0x7fffffffu      // RFC 2181 section 8
-#define QUERY_OCTETS 1024             // question and TSIG: two names, a MAC, fixed parts
+#define QUERY_OCTETS 1024             // question, SOA, OPT, TSIG: two names, a MAC, fixed parts
+
+#define OPT_UDP_OCTETS 1232
+#define OPTION_EXPIRE  9 // RFC 7314
+
+// How far the records of a zone, or of its differences, have come:
+//
+//   START -> WHOLE -> END                              AXFR
+//   START -> FIRST -> WHOLE -> END                     IXFR, answered by the whole zone
+//   START -> FIRST -> DELETE -> ADD -> ... -> END      IXFR, by differences (RFC 1995)
+//   START -> END                                       IXFR, nothing newer
+enum part { PART_START, PART_FIRST, PART_WHOLE, PART_DELETE, PART_ADD, PART_END };
+
+// The first SOA record, kept until the second record tells what it begins.
+struct first_soa {
+	struct name owner;
+	uint32_t ttl_s;
+	uint16_t rdata_len;
+	uint8_t rdata[2 * NAME_MAX_OCTETS + SOA_OCTETS];
+};
 
 struct xfr {
 	enum xfr_kind kind;
@@ -21,8 +41,12 @@ struct xfr {
 	struct name apex;
 	struct tsig_key key;
 	struct zonedb *db;
+	struct xfr_budget *budget;
+	uint64_t budget_used; // of it
 	uint64_t max_records, max_octets;
 	uint32_t max_duration_ms, max_idle_ms;
+	bool edns, refuse_out_of_zone;
+	struct soa base; // IXFR: of the version that we hold
 
 	enum xfr_status status;
 	enum xfr_reason reason;
@@ -34,9 +58,14 @@ struct xfr {
 	struct tsig_stream *tsig; // from the first message of the response on
 	struct zone_txn *txn;     // from the first SOA on
 	struct zone_version *version;
-	bool soa_seen; // AXFR: the first one
-	bool ended;    // AXFR: the final one
-	struct soa soa;
+	enum part part;
+	enum xfr_form form;
+	uint32_t serial; // IXFR: of the version that the differences have led to
+	struct soa soa;  // of the version that the primary holds
+	struct first_soa first;
+	bool surplus; // more came than was asked for
+	bool has_expire;
+	uint32_t expire_s; // RFC 7314
 
 	size_t request_mac_len;
 	uint8_t request_mac[TSIG_MAC_MAX];
@@ -48,50 +77,6 @@ struct xfr {
 };
 
 // --- reasons --------------------------------------------------------------
-
-static const struct {
-	const char *word;
-	const char *text;
-} reasons[XFR_REASON_COUNT] = {
-	[XFR_REASON_NONE] = { "none", "no failure" },
-	[XFR_REASON_CONNECT] = { "connect", "the primary could not be reached" },
-	[XFR_REASON_IO] = { "io", "the connection broke" },
-	[XFR_REASON_CANCELLED] = { "cancelled", "the exchange was cancelled" },
-	[XFR_REASON_TIMEOUT] = { "timeout", "the primary did not answer in time" },
-	[XFR_REASON_CLOSED] = { "closed", "the primary closed the connection before the end of the "
-					  "response" },
-	[XFR_REASON_MISMATCH] = { "mismatch", "the response does not belong to the query" },
-	[XFR_REASON_TRUNCATED] = { "truncated", "the response is truncated (TC)" },
-	[XFR_REASON_REFUSED] = { "refused", "the primary refused (REFUSED)" },
-	[XFR_REASON_NOTAUTH] = { "notauth", "the primary is not authoritative for the zone" },
-	[XFR_REASON_RCODE] = { "rcode", "the primary answered with an error" },
-	[XFR_REASON_TSIG_MISSING] = { "tsig-missing",
-				      "the response, or its end, is not signed with TSIG" },
-	[XFR_REASON_TSIG_BADKEY] = { "tsig-badkey",
-				     "TSIG key or algorithm differ between the primary and here" },
-	[XFR_REASON_TSIG_BADSIG] = { "tsig-badsig", "the TSIG signature is wrong" },
-	[XFR_REASON_TSIG_BADTIME] = { "tsig-badtime",
-				      "TSIG time out of bounds: the clocks differ" },
-	[XFR_REASON_MALFORMED] = { "malformed", "the response is malformed" },
-	[XFR_REASON_NO_SOA] = { "no-soa", "the SOA record is missing where it must stand" },
-	[XFR_REASON_SERIAL] = { "serial", "the zone changed during the transfer" },
-	[XFR_REASON_TRAILING] = { "trailing", "data follows the final SOA record" },
-	[XFR_REASON_LIMIT_RECORDS] = { "limit-records", "the zone has too many records" },
-	[XFR_REASON_LIMIT_OCTETS] = { "limit-octets", "the response is too large" },
-	[XFR_REASON_LIMIT_DURATION] = { "limit-duration", "the exchange takes too long" },
-	[XFR_REASON_NO_MEMORY] = { "no-memory", "no memory is left for the zone" },
-	[XFR_REASON_OLDER] = { "older", "the primary's serial is older than ours" },
-};
-
-const char *xfr_reason_word(enum xfr_reason r)
-{
-	return (unsigned)r < XFR_REASON_COUNT ? reasons[r].word : "unknown";
-}
-
-const char *xfr_reason_text(enum xfr_reason r)
-{
-	return (unsigned)r < XFR_REASON_COUNT ? reasons[r].text : "unknown reason";
-}
 
 static enum xfr_reason reason_of_result(enum result r)
 {
@@ -122,7 +107,40 @@ static enum xfr_reason reason_of_rcode(uint16_t rcode)
 
 static uint16_t query_type(const struct xfr *x)
 {
-	return x->kind == XFR_SOA ? RRTYPE_SOA : RRTYPE_AXFR;
+	switch (x->kind) {
+	case XFR_AXFR: return RRTYPE_AXFR;
+	case XFR_IXFR: return RRTYPE_IXFR;
+	default: return RRTYPE_SOA;
+	}
+}
+
+// What we hold (RFC 1995 section 3); of this record only the serial is looked at.
+static void put_base(struct wire_out *w, const struct xfr *x)
+{
+	const struct soa *base = &x->base;
+	wire_put_u16(w, 0xc000 | DNS_HEADER_OCTETS); // the question's name
+	wire_put_u16(w, RRTYPE_SOA);
+	wire_put_u16(w, RRCLASS_IN);
+	wire_put_u32(w, 0);
+	wire_put_u16(w, 2 + SOA_OCTETS);
+	wire_put_u16(w, 0); // two names: the root
+	wire_put_u32(w, base->serial);
+	wire_put_u32(w, base->refresh_s);
+	wire_put_u32(w, base->retry_s);
+	wire_put_u32(w, base->expire_s);
+	wire_put_u32(w, base->minimum_s);
+}
+
+// OPT, with an empty EXPIRE option: "tell yours" (RFC 7314 section 2).
+static void put_opt(struct wire_out *w)
+{
+	wire_put_u8(w, 0);
+	wire_put_u16(w, RRTYPE_OPT);
+	wire_put_u16(w, OPT_UDP_OCTETS);
+	wire_put_u32(w, 0);
+	wire_put_u16(w, 4);
+	wire_put_u16(w, OPTION_EXPIRE);
+	wire_put_u16(w, 0);
 }
 
 static enum result make_query(struct xfr *x, uint64_t now_s)
@@ -133,10 +151,15 @@ static enum result make_query(struct xfr *x, uint64_t now_s)
 	wire_put_u16(&w, OPCODE_QUERY << DNS_OPCODE_SHIFT);
 	wire_put_u16(&w, 1);
 	wire_put_u16(&w, 0);
-	wire_put_u32(&w, 0);
+	wire_put_u16(&w, x->kind == XFR_IXFR ? 1 : 0);
+	wire_put_u16(&w, x->edns ? 1 : 0);
 	wire_put_bytes(&w, x->apex.wire, x->apex.len);
 	wire_put_u16(&w, query_type(x));
 	wire_put_u16(&w, RRCLASS_IN);
+	if (x->kind == XFR_IXFR)
+		put_base(&w, x);
+	if (x->edns)
+		put_opt(&w);
 	size_t len = wire_out_len(&w);
 	if (x->has_key) {
 		x->request_mac_len = tsig_mac_octets(x->key.algorithm);
@@ -153,7 +176,8 @@ static enum result make_query(struct xfr *x, uint64_t now_s)
 
 enum result xfr_new(const struct xfr_options *options, struct xfr_time now, struct xfr **out)
 {
-	assert(options->kind == XFR_SOA || !options->udp);
+	assert(options->kind != XFR_AXFR || !options->udp);
+	assert(options->kind != XFR_IXFR || options->base);
 	struct xfr *x = calloc(1, sizeof(*x));
 	if (!x)
 		return RESULT_NO_MEMORY;
@@ -166,6 +190,11 @@ enum result xfr_new(const struct xfr_options *options, struct xfr_time now, stru
 	x->max_octets = options->max_octets;
 	x->max_duration_ms = options->max_duration_ms;
 	x->max_idle_ms = options->max_idle_ms;
+	x->budget = options->budget;
+	x->edns = options->edns;
+	x->refuse_out_of_zone = options->refuse_out_of_zone;
+	if (options->base)
+		x->base = *options->base;
 	x->started_ms = x->progress_ms = now.monotonic_ms;
 	x->has_key = options->key != NULL;
 	if (x->has_key)
@@ -178,6 +207,13 @@ enum result xfr_new(const struct xfr_options *options, struct xfr_time now, stru
 	return r;
 }
 
+static void pay_back(struct xfr *x)
+{
+	if (x->budget)
+		x->budget->used -= x->budget_used;
+	x->budget_used = 0;
+}
+
 // Drops what was built and what is needed only while octets may come.
 static void drop(struct xfr *x)
 {
@@ -187,6 +223,7 @@ static void drop(struct xfr *x)
 	if (x->version)
 		zone_version_discard(x->version);
 	x->version = NULL;
+	pay_back(x);
 	tsig_stream_free(x->tsig);
 	x->tsig = NULL;
 	free(x->frame);
@@ -272,8 +309,8 @@ static enum xfr_reason read_head(struct xfr *x, struct wire *w, struct header *h
 	    (h->flags & DNS_OPCODE_MASK) >> DNS_OPCODE_SHIFT != OPCODE_QUERY || h->questions > 1)
 		return XFR_REASON_MISMATCH;
 	if (h->questions == 0)
-		return x->soa_seen || h->rcode != RCODE_NOERROR ? XFR_REASON_NONE
-								: XFR_REASON_MISMATCH;
+		return x->part != PART_START || h->rcode != RCODE_NOERROR ? XFR_REASON_NONE
+									  : XFR_REASON_MISMATCH;
 	struct name name;
 	if (name_read(w, &name) != RESULT_OK)
 		return XFR_REASON_MALFORMED;
@@ -345,16 +382,35 @@ static struct soa soa_of(const struct record *r)
 	};
 }
 
+// Reads the options of an OPT record: `w` is its rdata.
+static void read_options(struct xfr *x, struct wire w)
+{
+	while (wire_left(&w)) {
+		uint16_t code = wire_u16(&w), len = wire_u16(&w);
+		const uint8_t *value = wire_take(&w, len);
+		if (!value || w.failed)
+			return;
+		if (code == OPTION_EXPIRE && len == 4) {
+			x->has_expire = true;
+			x->expire_s = wire_peek_be32(value);
+		}
+	}
+}
+
 // Passes the sections behind the answers; nothing may follow them.
-static enum xfr_reason pass_rest(struct wire *w, const struct header *h)
+static enum xfr_reason pass_rest(struct xfr *x, struct wire *w, const struct header *h)
 {
 	for (unsigned left = (unsigned)h->authority + h->additional; left; left--) {
 		if (name_skip(w) != RESULT_OK)
 			return XFR_REASON_MALFORMED;
-		wire_take(w, 8); // type, class, TTL
-		wire_take(w, wire_u16(w));
+		uint16_t type = wire_u16(w);
+		wire_take(w, 6); // class, TTL
+		uint16_t rdlen = wire_u16(w);
+		const uint8_t *rdata = wire_take(w, rdlen);
 		if (w->failed)
 			return XFR_REASON_MALFORMED;
+		if (type == RRTYPE_OPT && left <= h->additional)
+			read_options(x, wire_init(rdata, rdlen));
 	}
 	return wire_left(w) == 0 ? XFR_REASON_NONE : XFR_REASON_MALFORMED;
 }
@@ -377,64 +433,162 @@ static enum xfr_reason take_soa(struct xfr *x, struct wire *w, const struct head
 			found = true;
 		}
 	}
-	enum xfr_reason reason = pass_rest(w, h);
+	enum xfr_reason reason = pass_rest(x, w, h);
 	if (reason == XFR_REASON_NONE && !found)
 		reason = XFR_REASON_NO_SOA;
 	return reason;
 }
 
-// --- an AXFR --------------------------------------------------------------
+// --- a zone, whole or by its differences ----------------------------------
 
-static enum xfr_reason add_record(struct xfr *x, const struct record *r)
+static struct zone_record zone_record_of(const struct record *r)
 {
-	const struct zone_record record = {
+	return (struct zone_record){
 		.owner = r->owner.wire,
 		.rdata = r->rdata,
 		.ttl_s = r->ttl_s,
 		.type = r->type,
 		.rdata_len = r->rdata_len,
 	};
-	enum result result = zone_txn_add(x->txn, &record);
+}
+
+static enum xfr_reason add_record(struct xfr *x, const struct zone_record *r)
+{
+	enum result result = zone_txn_add(x->txn, r);
+	if (result == RESULT_OUT_OF_ZONE && x->refuse_out_of_zone)
+		return XFR_REASON_OUT_OF_ZONE;
 	if (result == RESULT_EXISTS || result == RESULT_OUT_OF_ZONE)
 		return XFR_REASON_NONE; // counted by the transaction
 	return reason_of_result(result);
 }
 
-// The zone stands between two SOA records of its apex, the second of which is
-// not a record of its own (RFC 5936 section 2.2).
-static enum xfr_reason take_apex_soa(struct xfr *x, const struct record *r)
+static enum xfr_reason delete_record(struct xfr *x, const struct zone_record *r)
 {
-	struct soa soa = soa_of(r);
-	if (x->soa_seen) {
-		x->ended = true;
-		return soa.serial == x->soa.serial ? XFR_REASON_NONE : XFR_REASON_SERIAL;
+	enum result result = zone_txn_delete(x->txn, r);
+	if (result == RESULT_OUT_OF_ZONE)
+		return XFR_REASON_NONE; // it was skipped when it was added, too
+	return result == RESULT_NOT_FOUND ? XFR_REASON_IXFR_DELETE : reason_of_result(result);
+}
+
+// A record of the zone itself, or of the list of deletions.
+static enum xfr_reason take_content(struct xfr *x, const struct record *r)
+{
+	const struct zone_record record = zone_record_of(r);
+	if (r->type == RRTYPE_SOA && !is_apex_soa(x, r)) {
+		x->soa_below_apex++;
+		return x->refuse_out_of_zone ? XFR_REASON_OUT_OF_ZONE : XFR_REASON_NONE;
 	}
+	return x->part == PART_DELETE ? delete_record(x, &record) : add_record(x, &record);
+}
+
+static enum xfr_reason begin_txn(struct xfr *x, bool from_published)
+{
 	const struct zone_txn_options options = {
 		.apex = x->apex.wire,
+		.from_published = from_published,
 		.max_records = x->max_records,
 	};
 	enum result result = zone_txn_begin(x->db, &options, &x->txn);
-	if (result != RESULT_OK)
-		return reason_of_result(result);
-	x->soa_seen = true;
-	x->soa = soa;
-	return add_record(x, r);
+	return result == RESULT_NOT_FOUND ? XFR_REASON_IXFR_BASE : reason_of_result(result);
+}
+
+// The whole zone stands between two SOA records of its apex, the second of
+// which is not a record of its own (RFC 5936 section 2.2).
+static enum xfr_reason begin_whole(struct xfr *x)
+{
+	const struct zone_record soa = {
+		.owner = x->first.owner.wire,
+		.rdata = x->first.rdata,
+		.ttl_s = x->first.ttl_s,
+		.type = RRTYPE_SOA,
+		.rdata_len = x->first.rdata_len,
+	};
+	enum xfr_reason reason = begin_txn(x, false);
+	x->form = XFR_FORM_WHOLE;
+	x->part = PART_WHOLE;
+	return reason == XFR_REASON_NONE ? add_record(x, &soa) : reason;
+}
+
+static enum xfr_reason take_first_soa(struct xfr *x, const struct record *r)
+{
+	if (!is_apex_soa(x, r))
+		return XFR_REASON_NO_SOA;
+	x->soa = soa_of(r);
+	x->first.owner = r->owner;
+	x->first.ttl_s = r->ttl_s;
+	x->first.rdata_len = r->rdata_len;
+	memcpy(x->first.rdata, r->rdata, r->rdata_len);
+	if (x->kind == XFR_AXFR)
+		return begin_whole(x);
+	x->part = serial_newer(x->soa.serial, x->base.serial) ? PART_FIRST : PART_END;
+	return XFR_REASON_NONE;
+}
+
+static enum xfr_reason take_whole(struct xfr *x, const struct record *r)
+{
+	if (!is_apex_soa(x, r))
+		return take_content(x, r);
+	x->part = PART_END;
+	return soa_of(r).serial == x->soa.serial ? XFR_REASON_NONE : XFR_REASON_SERIAL;
+}
+
+// The second record of the response to IXFR tells what it is: our own SOA
+// begins differences (RFC 1995 section 4), all else the whole zone.
+static enum xfr_reason take_second(struct xfr *x, const struct record *r)
+{
+	bool soa = is_apex_soa(x, r);
+	uint32_t serial = soa ? soa_of(r).serial : 0;
+	if (soa && serial == x->base.serial) {
+		x->form = XFR_FORM_DIFFERENCES;
+		x->part = PART_DELETE;
+		x->serial = serial;
+		enum xfr_reason reason = begin_txn(x, true);
+		return reason == XFR_REASON_NONE ? take_content(x, r) : reason;
+	}
+	if (soa && serial != x->soa.serial)
+		return XFR_REASON_IXFR_BASE;
+	enum xfr_reason reason = begin_whole(x);
+	return reason == XFR_REASON_NONE ? take_whole(x, r) : reason;
+}
+
+// A SOA record among the differences ends a list: that of the deletions names
+// the version that the step leads to, that of the additions the one that the
+// next step begins at, which is the same, or the end.
+static enum xfr_reason take_step(struct xfr *x, const struct record *r)
+{
+	uint32_t serial = soa_of(r).serial;
+	if (x->part == PART_DELETE) {
+		if (!serial_newer(serial, x->serial))
+			return XFR_REASON_IXFR_ORDER;
+		x->stats.steps++;
+		x->serial = serial;
+		x->part = PART_ADD;
+		return take_content(x, r);
+	}
+	if (serial != x->serial)
+		return XFR_REASON_IXFR_ORDER;
+	if (serial == x->soa.serial) {
+		x->part = PART_END;
+		return XFR_REASON_NONE;
+	}
+	x->part = PART_DELETE;
+	return take_content(x, r);
 }
 
 static enum xfr_reason take_zone_record(struct xfr *x, const struct record *r)
 {
 	x->stats.records++;
-	if (x->ended)
-		return XFR_REASON_TRAILING;
-	if (is_apex_soa(x, r))
-		return take_apex_soa(x, r);
-	if (!x->soa_seen)
-		return XFR_REASON_NO_SOA;
-	if (r->type == RRTYPE_SOA) {
-		x->soa_below_apex++;
-		return XFR_REASON_NONE;
+	switch (x->part) {
+	case PART_START: return take_first_soa(x, r);
+	case PART_FIRST: return take_second(x, r);
+	case PART_WHOLE: return take_whole(x, r);
+	case PART_DELETE:
+	case PART_ADD: return is_apex_soa(x, r) ? take_step(x, r) : take_content(x, r);
+	case PART_END: break;
 	}
-	return add_record(x, r);
+	// Who answers with the whole zone though it is not newer is not to blame.
+	x->surplus = true;
+	return x->form == XFR_FORM_CURRENT ? XFR_REASON_NONE : XFR_REASON_TRAILING;
 }
 
 static void copy_stats(struct xfr *x, const struct zone_txn_stats *t)
@@ -442,6 +596,21 @@ static void copy_stats(struct xfr *x, const struct zone_txn_stats *t)
 	x->stats.out_of_zone = t->out_of_zone + x->soa_below_apex;
 	x->stats.duplicates = t->duplicates;
 	x->stats.ttl_lowered = t->ttl_lowered;
+}
+
+// What the transaction has come to so far.
+static enum xfr_reason look_at_txn(struct xfr *x)
+{
+	const struct zone_txn_stats *t = zone_txn_stats(x->txn);
+	copy_stats(x, t);
+	if (x->form == XFR_FORM_DIFFERENCES && t->duplicates)
+		return XFR_REASON_IXFR_ADD;
+	if (!x->budget)
+		return XFR_REASON_NONE;
+	x->budget->used += t->cells_octets - x->budget_used;
+	x->budget_used = t->cells_octets;
+	return x->budget->limit && x->budget->used > x->budget->limit ? XFR_REASON_LIMIT_BUDGET
+								      : XFR_REASON_NONE;
 }
 
 static enum xfr_reason take_zone(struct xfr *x, struct wire *w, const struct header *h)
@@ -453,11 +622,11 @@ static enum xfr_reason take_zone(struct xfr *x, struct wire *w, const struct hea
 		if (reason == XFR_REASON_NONE)
 			reason = take_zone_record(x, &record);
 	}
-	if (x->txn)
-		copy_stats(x, zone_txn_stats(x->txn));
+	if (reason == XFR_REASON_NONE && x->txn)
+		reason = look_at_txn(x);
 	if (reason == XFR_REASON_NONE)
-		reason = pass_rest(w, h);
-	if (reason == XFR_REASON_NONE && !x->soa_seen)
+		reason = pass_rest(x, w, h);
+	if (reason == XFR_REASON_NONE && x->part == PART_START)
 		reason = XFR_REASON_NO_SOA; // the first message must begin with it
 	return reason;
 }
@@ -502,9 +671,30 @@ static enum xfr_status finish(struct xfr *x)
 {
 	x->status = XFR_DONE;
 	x->reason = XFR_REASON_NONE;
+	pay_back(x);
 	free(x->frame);
 	x->frame = NULL;
 	return XFR_DONE;
+}
+
+// After the last message. What is signed is signed to the end: nothing is
+// committed before.
+static enum xfr_reason end(struct xfr *x)
+{
+	if (x->kind == XFR_SOA)
+		return XFR_REASON_NONE;
+	if (x->has_key && tsig_stream_finish(x->tsig) != RESULT_OK)
+		return XFR_REASON_TSIG_MISSING;
+	if (!x->txn)
+		return XFR_REASON_NONE;
+	struct zone_txn *txn = x->txn;
+	x->txn = NULL;
+	enum result r = zone_txn_commit(txn, &x->version);
+	if (r != RESULT_OK)
+		return reason_of_result(r);
+	copy_stats(x, zone_version_stats(x->version));
+	return x->form == XFR_FORM_DIFFERENCES && x->stats.duplicates ? XFR_REASON_IXFR_ADD
+								      : XFR_REASON_NONE;
 }
 
 enum xfr_status xfr_datagram(struct xfr *x, const uint8_t *msg, size_t len, struct xfr_time now)
@@ -512,6 +702,12 @@ enum xfr_status xfr_datagram(struct xfr *x, const uint8_t *msg, size_t len, stru
 	assert(x->udp && x->status == XFR_MORE);
 	bool authentic;
 	enum xfr_reason reason = take_message(x, msg, len, now, &authentic);
+	// What does not end within the datagram is to be had over TCP (RFC 1995
+	// section 2): so says a lone SOA that is newer.
+	if (reason == XFR_REASON_NONE && x->kind == XFR_IXFR && x->part != PART_END)
+		reason = XFR_REASON_TRUNCATED;
+	if (reason == XFR_REASON_NONE && x->kind == XFR_IXFR)
+		reason = end(x);
 	if (reason == XFR_REASON_NONE)
 		return finish(x);
 	if (authentic)
@@ -552,22 +748,13 @@ static enum xfr_reason next_message(struct xfr *x, struct wire *in, const uint8_
 	return XFR_REASON_NONE;
 }
 
-// After the last message; `in` is what follows it. What is signed is signed to
-// the end: nothing is committed before.
-static enum xfr_reason end(struct xfr *x, const struct wire *in)
+// The same of a stream; `in` is what follows the last message.
+static enum xfr_reason end_of_stream(struct xfr *x, const struct wire *in)
 {
-	if (x->kind == XFR_SOA)
-		return XFR_REASON_NONE;
-	if (x->has_key && tsig_stream_finish(x->tsig) != RESULT_OK)
-		return XFR_REASON_TSIG_MISSING;
-	if (wire_left(in))
+	x->surplus |= wire_left(in) > 0;
+	if (wire_left(in) && x->form != XFR_FORM_CURRENT)
 		return XFR_REASON_TRAILING;
-	struct zone_txn *txn = x->txn;
-	x->txn = NULL;
-	enum result r = zone_txn_commit(txn, &x->version);
-	if (r == RESULT_OK)
-		copy_stats(x, zone_version_stats(x->version));
-	return reason_of_result(r);
+	return end(x);
 }
 
 enum xfr_status xfr_feed(struct xfr *x, const uint8_t *octets, size_t len, struct xfr_time now)
@@ -583,9 +770,9 @@ enum xfr_status xfr_feed(struct xfr *x, const uint8_t *octets, size_t len, struc
 			break;
 		if (reason == XFR_REASON_NONE)
 			reason = take_message(x, msg, msg_len, now, &authentic);
-		bool last = x->kind == XFR_SOA || x->ended;
+		bool last = x->kind == XFR_SOA || x->part == PART_END;
 		if (reason == XFR_REASON_NONE && last)
-			reason = end(x, &in);
+			reason = end_of_stream(x, &in);
 		if (reason != XFR_REASON_NONE)
 			return fail(x, reason);
 		if (last)
@@ -620,6 +807,23 @@ uint16_t xfr_rcode(const struct xfr *x)
 void xfr_soa(const struct xfr *x, struct soa *out)
 {
 	*out = x->soa;
+}
+
+enum xfr_form xfr_form(const struct xfr *x)
+{
+	return x->form;
+}
+
+bool xfr_expire(const struct xfr *x, uint32_t *expire_s)
+{
+	if (x->has_expire)
+		*expire_s = x->expire_s;
+	return x->has_expire;
+}
+
+bool xfr_clean(const struct xfr *x)
+{
+	return x->status == XFR_DONE && !x->surplus;
 }
 
 struct zone_version *xfr_take_version(struct xfr *x)

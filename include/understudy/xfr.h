@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One exchange with a primary, sans I/O: a SOA query, or a whole AXFR.
+// One exchange with a primary, sans I/O: a SOA query, an AXFR, or an IXFR.
 //
 // Purpose: makes the query and reads the response, which may be one datagram or
 // a TCP stream in any segmentation, TSIG included; a transfer is built unseen
 // through zonedb and comes out as a committed version, or as a reason why not.
 // No socket, no clock, no loop: the caller moves the bytes and says the time.
-// RFC 5936 (AXFR), 7766 (framing), 8945 (TSIG), 3597 section 4. Zones are of
-// class IN. (IXFR would be one more kind, whose records are taken elsewhere.)
+// RFC 5936 (AXFR), 1995 (IXFR), 7314 (EDNS EXPIRE), 7766 (framing), 8945 (TSIG),
+// 3597 section 4. Zones are of class IN.
 // Threads: one exchange belongs to one thread at a time. Ownership: xfr_new
 // gives, xfr_free takes; a version is the caller's once taken.
 #pragma once
@@ -21,8 +21,16 @@
 #include "understudy/zonedb.h"
 
 enum xfr_kind {
-	XFR_SOA, // ask for the SOA record, over UDP or TCP
-	XFR_AXFR // the whole zone, over TCP
+	XFR_SOA,  // ask for the SOA record, over UDP or TCP
+	XFR_AXFR, // the whole zone, over TCP
+	XFR_IXFR  // what changed since the version that we hold, over UDP or TCP
+};
+
+// What the response to a transfer turned out to be.
+enum xfr_form {
+	XFR_FORM_CURRENT,    // IXFR: the primary holds nothing newer; there is no version
+	XFR_FORM_WHOLE,      // the whole zone; IXFR may be answered so, too
+	XFR_FORM_DIFFERENCES // IXFR: applied to what is published
 };
 
 enum xfr_status {
@@ -58,7 +66,16 @@ enum xfr_reason {
 	XFR_REASON_LIMIT_OCTETS,
 	XFR_REASON_LIMIT_DURATION,
 	XFR_REASON_NO_MEMORY,
-	XFR_REASON_OLDER, // zone_fsm: the primary's serial is older than ours
+	XFR_REASON_LIMIT_BUDGET, // all transfers together need too much memory
+	XFR_REASON_OUT_OF_ZONE,  // records outside of the zone, where that is refused
+	// IXFR; what it would change is not what we hold. AXFR will help.
+	XFR_REASON_IXFR_BASE,   // begins at a serial that is not ours
+	XFR_REASON_IXFR_ORDER,  // the steps' serials do not follow one another
+	XFR_REASON_IXFR_DELETE, // deletes what is not there
+	XFR_REASON_IXFR_ADD,    // adds what is there
+	// zone_fsm
+	XFR_REASON_OLDER,       // the primary's serial is older than ours
+	XFR_REASON_SERIAL_ZERO, // the serial is 0, where that is refused
 	XFR_REASON_COUNT
 };
 
@@ -73,18 +90,28 @@ struct xfr_time {
 	uint64_t monotonic_ms;
 };
 
+// Memory of the snapshots under construction, of all exchanges that share it.
+struct xfr_budget {
+	uint64_t limit; // octets; 0 = no limit
+	uint64_t used;
+};
+
 struct xfr_options {
 	enum xfr_kind kind;
 	const uint8_t *apex; // wire; copied
 	uint16_t id;         // from a good random source
-	bool udp;            // XFR_SOA only: by xfr_datagram, else by xfr_feed
+	bool udp;            // not XFR_AXFR: by xfr_datagram, else by xfr_feed
+	bool edns;           // with an OPT record that asks for EXPIRE
 	// NULL = unsigned. Copied.
 	const struct tsig_key *key;
-	struct zonedb *db;        // XFR_AXFR only; must outlive the exchange
-	uint64_t max_records;     // 0 = no limit
-	uint64_t max_octets;      // of all messages together; 0 = no limit
-	uint32_t max_duration_ms; // of the exchange; 0 = no limit
-	uint32_t max_idle_ms;     // between complete messages; 0 = no limit
+	struct zonedb *db;         // unless XFR_SOA; must outlive the exchange
+	const struct soa *base;    // XFR_IXFR: of the published version. Copied.
+	struct xfr_budget *budget; // shared; must outlive the exchange; NULL = none
+	bool refuse_out_of_zone;   // else such records are skipped and counted
+	uint64_t max_records;      // 0 = no limit
+	uint64_t max_octets;       // of all messages together; 0 = no limit
+	uint32_t max_duration_ms;  // of the exchange; 0 = no limit
+	uint32_t max_idle_ms;      // between complete messages; 0 = no limit
 };
 
 struct xfr;
@@ -128,14 +155,26 @@ uint16_t xfr_rcode(const struct xfr *x);
 // The SOA that the primary holds; once XFR_DONE, of either kind.
 void xfr_soa(const struct xfr *x, struct soa *out);
 
-// The committed version, once XFR_DONE of an AXFR: the caller's from now on.
-// NULL if it was taken before.
+// Once XFR_DONE of a transfer.
+enum xfr_form xfr_form(const struct xfr *x);
+
+// Whether the response told how long the primary's zone lasts yet (RFC 7314),
+// and that, in seconds.
+bool xfr_expire(const struct xfr *x, uint32_t *expire_s);
+
+// Once XFR_DONE over TCP: nothing came behind the response, so that the
+// connection can be used again.
+bool xfr_clean(const struct xfr *x);
+
+// The committed version, once XFR_DONE of a transfer that is not
+// XFR_FORM_CURRENT: the caller's from now on. NULL if it was taken before.
 struct zone_version *xfr_take_version(struct xfr *x);
 
 struct xfr_stats {
 	uint64_t messages;
 	uint64_t octets;      // of messages, without their lengths
 	uint64_t records;     // of answer sections, the final SOA included
+	uint64_t steps;       // of differences
 	uint64_t out_of_zone; // skipped: not at or below the apex, or a SOA below it
 	uint64_t duplicates;  // merged
 	uint64_t ttl_lowered;

@@ -20,10 +20,11 @@
 enum {
 	MODE_KEY = 1,     // with TSIG; each message is signed for the fuzzer
 	MODE_SOA = 2,     // a SOA query, else an AXFR
-	MODE_UDP = 4,     // over UDP (SOA queries only)
+	MODE_UDP = 4,     // over UDP (unless AXFR)
 	MODE_GAPS = 8,    // with MODE_KEY: every second message is not signed
 	MODE_NO_KEY = 16, // with MODE_KEY: nothing is signed
-	MODE_LIMITS = 32
+	MODE_LIMITS = 32,
+	MODE_IXFR = 64 // without MODE_SOA: an IXFR, if there is a version to begin at
 };
 
 static struct world world;
@@ -31,6 +32,11 @@ static unsigned inputs;
 static struct name apex;
 static struct tsig_key key = { .algorithm = TSIG_HMAC_SHA256, .secret_len = 32 };
 static const struct xfr_time now = { .unix_s = 1700000000, .monotonic_ms = 1 };
+
+static const char zone_text[] = "@ 300 SOA ns root 1 3600 600 86400 60\n"
+				"@ 300 NS ns\n"
+				"a 300 A 192.0.2.1\n"
+				"a 300 A 192.0.2.2\n";
 
 static uint8_t stream[1 << 18];
 static size_t stream_len;
@@ -44,13 +50,31 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return name_from_text("k.", &key.name);
 }
 
+static enum xfr_kind kind_of(uint8_t mode)
+{
+	return mode & MODE_SOA ? XFR_SOA : mode & MODE_IXFR ? XFR_IXFR : XFR_AXFR;
+}
+
+static bool is_udp(uint8_t mode)
+{
+	return kind_of(mode) != XFR_AXFR && (mode & MODE_UDP);
+}
+
 static struct xfr *open_exchange(uint8_t mode)
 {
+	const struct catalog *view = zonedb_view(world.db);
+	const struct zone *zone = catalog_zone(view, apex.wire);
+	struct soa base = { .serial = 1 };
+	if (zone)
+		zone_soa(view, zone, &base);
+	rcu_reader_quiescent();
 	struct xfr_options options = {
-		.kind = mode & MODE_SOA ? XFR_SOA : XFR_AXFR,
+		.kind = kind_of(mode),
 		.apex = apex.wire,
 		.id = ID,
-		.udp = (mode & MODE_SOA) && (mode & MODE_UDP),
+		.udp = is_udp(mode),
+		.edns = mode & MODE_IXFR,
+		.base = &base,
 		.key = mode & MODE_KEY ? &key : NULL,
 		.db = world.db,
 		.max_records = mode & MODE_LIMITS ? 5 : 10000,
@@ -147,9 +171,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (inputs > 1)
 			world_close(&world);
 		world_open(&world);
+		world_zone(&world, "z.", zone_text); // what differences begin at
 	}
 	uint8_t mode = data[0];
-	bool udp = (mode & MODE_SOA) && (mode & MODE_UDP);
+	bool udp = is_udp(mode);
 	struct xfr *whole = open_exchange(mode);
 	if ((mode & MODE_KEY) && !(mode & MODE_NO_KEY)) {
 		struct tsig_stream *signer = open_signer(whole, udp);
@@ -177,7 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		REQUIRE(again == status && xfr_reason(pieces) == reason);
 		REQUIRE(memcmp(&stats, xfr_stats(pieces), sizeof(stats)) == 0);
 	}
-	if (again == XFR_DONE && !(mode & MODE_SOA))
+	if (again == XFR_DONE && kind_of(mode) != XFR_SOA && xfr_form(pieces) != XFR_FORM_CURRENT)
 		publish(pieces);
 	xfr_free(pieces);
 	return 0;

@@ -735,6 +735,299 @@ static void soa_ignores_forgeries(void)
 	close_all();
 }
 
+// --- IXFR -----------------------------------------------------------------
+
+#define SOA3 "@ 300 SOA ns root 3 3600 600 86400 60"
+#define SOA4 "@ 300 SOA ns root 4 3600 600 86400 60"
+
+static const struct soa base = { .serial = 1, .refresh_s = 3600 };
+
+// The zone of serial 1 that differences are applied to.
+static void hold_serial_1(void)
+{
+	open_axfr(NULL);
+	begin();
+	record(SOA1);
+	record(NS);
+	record("a 300 A 192.0.2.1");
+	record("a 300 A 192.0.2.2");
+	record("b 300 A 192.0.2.3");
+	record(SOA1);
+	finish(PLAIN);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	publish();
+	close_all();
+}
+
+static void open_ixfr(const struct tsig_key *with, bool udp)
+{
+	hold_serial_1();
+	open_with((struct xfr_options){
+		.kind = XFR_IXFR, .base = &base, .key = with, .udp = udp, .edns = true });
+}
+
+// A response of these records; a bar ends a message.
+static void response(const char *const lines[], enum ending ending)
+{
+	begin_question(DNS_FLAG_QR | DNS_FLAG_AA, &apex, RRTYPE_IXFR);
+	for (unsigned i = 0; lines[i]; i++) {
+		if (strcmp(lines[i], "|") != 0) {
+			record(lines[i]);
+			continue;
+		}
+		finish(ending);
+		begin_question(DNS_FLAG_QR | DNS_FLAG_AA, NULL, 0);
+	}
+	finish(ending);
+}
+#define RESPONSE(ending, ...) response((const char *const[]){ __VA_ARGS__, NULL }, ending)
+
+#define STEP12 SOA1, "a 300 A 192.0.2.1", SOA2, "c 300 A 192.0.2.9"
+#define STEP23 SOA2, "c 300 A 192.0.2.9", SOA3, "c 300 A 192.0.2.10", "d 300 TXT x"
+
+static void expect_version(uint32_t serial, uint64_t records)
+{
+	struct soa soa;
+	xfr_soa(x, &soa);
+	CU_ASSERT_EQUAL(soa.serial, serial);
+	publish();
+	CU_ASSERT_EQUAL(zone_serial(served()), serial);
+	CU_ASSERT_EQUAL(zone_record_count(served()), records);
+	close_all();
+}
+
+static void ixfr_query(void)
+{
+	open_ixfr(NULL, true);
+	static const uint8_t expected[] =
+		"\x12\x34\0\0\0\1\0\0\0\1\0\1\1z\4test\0\0\xfb\0\1"
+		"\xc0\x0c\0\6\0\1\0\0\0\0\0\x16\0\0\0\0\0\1\0\0\x0e\x10\0\0\0\0\0\0\0\0\0\0\0\0"
+		"\0\0\x29\4\xd0\0\0\0\0\0\4\0\x09\0";
+	size_t len;
+	const uint8_t *query = xfr_query(x, &len);
+	CU_ASSERT_EQUAL(len, sizeof(expected));
+	CU_ASSERT(memcmp(query, expected, sizeof(expected)) == 0);
+	close_all();
+}
+
+static void ixfr_forms(void)
+{
+	open_ixfr(NULL, false);
+	RESPONSE(PLAIN, SOA2, STEP12, SOA2);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	CU_ASSERT_EQUAL(xfr_form(x), XFR_FORM_DIFFERENCES);
+	CU_ASSERT_EQUAL(xfr_stats(x)->steps, 1);
+	CU_ASSERT(xfr_clean(x));
+	expect_version(2, 5);
+	ASK(&world, "rcode 0 aa\nan a.z.test. 300 A 192.0.2.2\n", "a.z.test.", RRTYPE_A);
+	ASK(&world, "rcode 0 aa\nan c.z.test. 300 A 192.0.2.9\n", "c.z.test.", RRTYPE_A);
+
+	open_ixfr(NULL, false); // two steps
+	RESPONSE(PLAIN, SOA3, STEP12, STEP23, SOA3);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	CU_ASSERT_EQUAL(xfr_stats(x)->steps, 2);
+	expect_version(3, 6);
+	ASK(&world, "rcode 0 aa\nan c.z.test. 300 A 192.0.2.10\n", "c.z.test.", RRTYPE_A);
+
+	open_ixfr(NULL, false); // condensed: both at once
+	RESPONSE(PLAIN, SOA3, SOA1, "a 300 A 192.0.2.1", SOA3, "c 300 A 192.0.2.10", SOA3);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	expect_version(3, 5);
+
+	open_ixfr(NULL, false); // a record a message
+	RESPONSE(PLAIN, SOA2, "|", SOA1, "|", "a 300 A 192.0.2.1", "|", SOA2, "|",
+		 "c 300 A 192.0.2.9", "|", SOA2);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	expect_version(2, 5);
+
+	open_ixfr(NULL, false); // the serial alone
+	RESPONSE(PLAIN, SOA2, SOA1, SOA2, SOA2);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	expect_version(2, 5);
+
+	open_ixfr(NULL, false); // a TTL
+	RESPONSE(PLAIN, SOA2, SOA1, "b 300 A 192.0.2.3", SOA2, "b 900 A 192.0.2.3", SOA2);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	expect_version(2, 5);
+	ASK(&world, "rcode 0 aa\nan b.z.test. 900 A 192.0.2.3\n", "b.z.test.", RRTYPE_A);
+}
+
+static void ixfr_answered_by_the_whole_zone(void)
+{
+	for (int one_a_message = 0; one_a_message < 2; one_a_message++) {
+		open_ixfr(NULL, false);
+		if (one_a_message)
+			RESPONSE(PLAIN, SOA2, "|", NS, "|", "q 300 A 192.0.2.1", "|", SOA2);
+		else
+			RESPONSE(PLAIN, SOA2, NS, "q 300 A 192.0.2.1", SOA2);
+		CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+		CU_ASSERT_EQUAL(xfr_form(x), XFR_FORM_WHOLE);
+		expect_version(2, 3);
+	}
+	open_ixfr(NULL, false); // of nothing but the SOA
+	RESPONSE(PLAIN, SOA2, SOA2);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	expect_version(2, 1);
+}
+
+static void ixfr_of_nothing_newer(void)
+{
+	static const char *const older = "@ 300 SOA ns root 4294967295 3600 600 86400 60";
+	for (int i = 0; i < 3; i++) {
+		open_ixfr(NULL, false);
+		if (i == 2) // the whole zone all the same
+			RESPONSE(PLAIN, SOA1, NS, SOA1);
+		else
+			RESPONSE(PLAIN, i ? older : SOA1);
+		CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+		CU_ASSERT_EQUAL(xfr_form(x), XFR_FORM_CURRENT);
+		CU_ASSERT_EQUAL(xfr_clean(x), i != 2);
+		CU_ASSERT_PTR_NULL(xfr_take_version(x));
+		struct soa soa;
+		xfr_soa(x, &soa);
+		CU_ASSERT_EQUAL(soa.serial, i == 1 ? UINT32_MAX : 1);
+		close_all();
+	}
+	// Over TCP a lone SOA that is newer is a beginning.
+	open_ixfr(NULL, false);
+	RESPONSE(PLAIN, SOA2);
+	CU_ASSERT_EQUAL(feed_all(), XFR_MORE);
+	CU_ASSERT_EQUAL(xfr_eof(x), XFR_FAILED);
+	CU_ASSERT_EQUAL(xfr_reason(x), XFR_REASON_CLOSED);
+	close_all();
+}
+
+static void ixfr_that_does_not_fit_ours(void)
+{
+	static const struct {
+		const char *lines[12];
+		enum xfr_reason reason;
+	} cases[] = {
+		{ { SOA3, SOA2, SOA3, SOA3 }, XFR_REASON_IXFR_BASE },
+		{ { SOA2, SOA1, "a 300 A 192.0.2.7", SOA2, SOA2 }, XFR_REASON_IXFR_DELETE },
+		{ { SOA2, SOA1, "nowhere 300 A 192.0.2.7", SOA2, SOA2 }, XFR_REASON_IXFR_DELETE },
+		{ { SOA2, "@ 300 SOA other root 1 3600 600 86400 60", SOA2, SOA2 },
+		  XFR_REASON_IXFR_DELETE },
+		{ { SOA2, SOA1, SOA2, "a 300 A 192.0.2.1", SOA2 }, XFR_REASON_IXFR_ADD },
+		{ { SOA2, SOA1, SOA2, "n 300 A 192.0.2.1", "n 60 A 192.0.2.1", SOA2 },
+		  XFR_REASON_IXFR_ADD },
+		{ { SOA3, SOA1, SOA2, SOA1, SOA3, SOA3 }, XFR_REASON_IXFR_ORDER },
+		{ { SOA3, SOA1, SOA2, SOA3, SOA3 }, XFR_REASON_IXFR_ORDER },
+		{ { SOA3, SOA1, SOA1, SOA3, SOA3 }, XFR_REASON_IXFR_ORDER },
+		{ { SOA2, SOA1, "@ 300 SOA ns root 0 1 1 1 1", SOA2 }, XFR_REASON_IXFR_ORDER },
+		{ { SOA3, SOA1, SOA4, SOA3 }, XFR_REASON_IXFR_ORDER },
+		{ { SOA2, STEP12, SOA2, NS }, XFR_REASON_TRAILING },
+		{ { SOA2, NS, SOA3 }, XFR_REASON_SERIAL },
+		{ { NS, SOA2 }, XFR_REASON_NO_SOA },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		open_ixfr(NULL, false);
+		uint64_t generation = catalog_generation(zonedb_view(world.db));
+		response(cases[i].lines, PLAIN);
+		expect_failure(cases[i].reason);
+		CU_ASSERT_EQUAL(catalog_generation(zonedb_view(world.db)), generation);
+	}
+	open_with((struct xfr_options){ .kind = XFR_IXFR, .base = &base }); // cut off
+	RESPONSE(PLAIN, SOA2, STEP12);
+	CU_ASSERT_EQUAL(feed_all(), XFR_MORE);
+	CU_ASSERT_EQUAL(xfr_eof(x), XFR_FAILED);
+	close_all();
+}
+
+static void ixfr_with_tsig(void)
+{
+	for (int last = 0; last < 2; last++) {
+		open_ixfr(&key, false);
+		RESPONSE(SIGNED, SOA2, "|", STEP12);
+		begin_question(DNS_FLAG_QR, NULL, 0);
+		record(SOA2);
+		finish(last ? SIGNED : PLAIN);
+		CU_ASSERT_EQUAL(feed_all(), last ? XFR_DONE : XFR_FAILED);
+		CU_ASSERT_EQUAL(xfr_reason(x), last ? XFR_REASON_NONE : XFR_REASON_TSIG_MISSING);
+		if (last)
+			publish();
+		close_all();
+	}
+}
+
+static void ixfr_over_udp(void)
+{
+	open_ixfr(&key, true);
+	RESPONSE(SIGNED, SOA2, STEP12, SOA2);
+	CU_ASSERT_EQUAL(datagram(), XFR_DONE);
+	expect_version(2, 5);
+
+	open_ixfr(NULL, true);
+	RESPONSE(PLAIN, SOA1);
+	CU_ASSERT_EQUAL(datagram(), XFR_DONE);
+	CU_ASSERT_EQUAL(xfr_form(x), XFR_FORM_CURRENT);
+	close_all();
+
+	open_ixfr(NULL, true); // too large: ask over TCP
+	RESPONSE(PLAIN, SOA2);
+	CU_ASSERT_EQUAL(datagram(), XFR_FAILED);
+	CU_ASSERT_EQUAL(xfr_reason(x), XFR_REASON_TRUNCATED);
+	close_all();
+}
+
+static void expire_option(void)
+{
+	static const uint8_t opt[] = "\0\0\x29\4\xd0\0\0\0\0\0\xc\0\3\0\0\0\x9\0\4\0\1\0";
+	uint32_t expire_s = 0;
+	for (int i = 0; i < 2; i++) {
+		open_with((struct xfr_options){ .kind = XFR_SOA, .udp = true, .edns = true });
+		begin_question(DNS_FLAG_QR | DNS_FLAG_AA, &apex, RRTYPE_SOA);
+		record(SOA2);
+		if (i) {
+			wire_put_bytes(&msg.w, opt, sizeof(opt));
+			wire_poke_be16(msg.octets + 10, 1);
+		}
+		finish(PLAIN);
+		CU_ASSERT_EQUAL(datagram(), XFR_DONE);
+		CU_ASSERT_EQUAL(xfr_expire(x, &expire_s), i == 1);
+		close_all();
+	}
+	CU_ASSERT_EQUAL(expire_s, 65536);
+}
+
+static void one_budget_for_all(void)
+{
+	struct xfr_budget budget = { .limit = 200 };
+	open_with((struct xfr_options){ .kind = XFR_AXFR, .budget = &budget });
+	begin();
+	record(SOA1);
+	record(NS);
+	record("a 300 A 192.0.2.1");
+	finish(PLAIN);
+	CU_ASSERT_EQUAL(feed_all(), XFR_MORE);
+	CU_ASSERT(budget.used > 0);
+	stream_len = 0;
+	begin();
+	for (int i = 0; i < 50; i++) {
+		char line[64];
+		snprintf(line, sizeof(line), "n%d 300 A 192.0.2.1", i);
+		record(line);
+	}
+	finish(PLAIN);
+	CU_ASSERT_EQUAL(feed_all(), XFR_FAILED);
+	CU_ASSERT_EQUAL(xfr_reason(x), XFR_REASON_LIMIT_BUDGET);
+	CU_ASSERT_EQUAL(budget.used, 0);
+	close_all();
+}
+
+static void out_of_zone_refused(void)
+{
+	for (int below = 0; below < 2; below++) {
+		open_with((struct xfr_options){ .kind = XFR_AXFR, .refuse_out_of_zone = true });
+		begin();
+		record(SOA1);
+		record(below ? "sub 300 SOA a b 1 1 1 1 1" : "elsewhere. 300 A 192.0.2.1");
+		record(SOA1);
+		finish(PLAIN);
+		expect_failure(XFR_REASON_OUT_OF_ZONE);
+	}
+}
+
 // A transfer that fails leaves what is served as it is.
 static void failure_leaves_the_served_zone(void)
 {
@@ -773,6 +1066,16 @@ static const struct unit_test tests[] = {
 	{ "SOA over UDP and TCP", soa_over_udp_and_tcp },
 	{ "SOA failures", soa_failures },
 	{ "SOA ignores forgeries", soa_ignores_forgeries },
+	{ "IXFR: the query", ixfr_query },
+	{ "IXFR: forms", ixfr_forms },
+	{ "IXFR: answered by the whole zone", ixfr_answered_by_the_whole_zone },
+	{ "IXFR: nothing newer", ixfr_of_nothing_newer },
+	{ "IXFR: does not fit ours", ixfr_that_does_not_fit_ours },
+	{ "IXFR: TSIG", ixfr_with_tsig },
+	{ "IXFR: UDP", ixfr_over_udp },
+	{ "EDNS EXPIRE", expire_option },
+	{ "one budget for all", one_budget_for_all },
+	{ "out of zone, refused", out_of_zone_refused },
 	{ "a failure leaves the served zone", failure_leaves_the_served_zone },
 };
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Why exchanges fail: words for machines, sentences for people.
+#include "understudy/xfr.h"
+
+static const struct {
+	const char *word;
+	const char *text;
+} reasons[XFR_REASON_COUNT] = {
+	[XFR_REASON_NONE] = { "none", "no failure" },
+	[XFR_REASON_CONNECT] = { "connect", "the primary could not be reached" },
+	[XFR_REASON_IO] = { "io", "the connection broke" },
+	[XFR_REASON_CANCELLED] = { "cancelled", "the exchange was cancelled" },
+	[XFR_REASON_TIMEOUT] = { "timeout", "the primary did not answer in time" },
+	[XFR_REASON_CLOSED] = { "closed", "the primary closed the connection before the end of the "
+					  "response" },
+	[XFR_REASON_MISMATCH] = { "mismatch", "the response does not belong to the query" },
+	[XFR_REASON_TRUNCATED] = { "truncated", "the response is truncated (TC)" },
+	[XFR_REASON_REFUSED] = { "refused", "the primary refused (REFUSED)" },
+	[XFR_REASON_NOTAUTH] = { "notauth", "the primary is not authoritative for the zone" },
+	[XFR_REASON_RCODE] = { "rcode", "the primary answered with an error" },
+	[XFR_REASON_TSIG_MISSING] = { "tsig-missing",
+				      "the response, or its end, is not signed with TSIG" },
+	[XFR_REASON_TSIG_BADKEY] = { "tsig-badkey",
+				     "TSIG key or algorithm differ between the primary and here" },
+	[XFR_REASON_TSIG_BADSIG] = { "tsig-badsig", "the TSIG signature is wrong" },
+	[XFR_REASON_TSIG_BADTIME] = { "tsig-badtime",
+				      "TSIG time out of bounds: the clocks differ" },
+	[XFR_REASON_MALFORMED] = { "malformed", "the response is malformed" },
+	[XFR_REASON_NO_SOA] = { "no-soa", "the SOA record is missing where it must stand" },
+	[XFR_REASON_SERIAL] = { "serial", "the zone changed during the transfer" },
+	[XFR_REASON_TRAILING] = { "trailing", "data follows the final SOA record" },
+	[XFR_REASON_LIMIT_RECORDS] = { "limit-records", "the zone has too many records" },
+	[XFR_REASON_LIMIT_OCTETS] = { "limit-octets", "the response is too large" },
+	[XFR_REASON_LIMIT_DURATION] = { "limit-duration", "the exchange takes too long" },
+	[XFR_REASON_NO_MEMORY] = { "no-memory", "no memory is left for the zone" },
+	[XFR_REASON_LIMIT_BUDGET] = { "limit-budget",
+				      "all transfers together need more memory than they may" },
+	[XFR_REASON_OUT_OF_ZONE] = { "out-of-zone", "there are records outside of the zone" },
+	[XFR_REASON_IXFR_BASE] = { "ixfr-base",
+				   "the differences begin at a version that we do not hold" },
+	[XFR_REASON_IXFR_ORDER] = { "ixfr-order", "the differences do not follow one another" },
+	[XFR_REASON_IXFR_DELETE] = { "ixfr-delete",
+				     "the differences delete a record that is not there" },
+	[XFR_REASON_IXFR_ADD] = { "ixfr-add", "the differences add a record that is there" },
+	[XFR_REASON_OLDER] = { "older", "the primary's serial is older than ours" },
+	[XFR_REASON_SERIAL_ZERO] = { "serial-zero", "the primary's serial is 0" },
+};
+
+const char *xfr_reason_word(enum xfr_reason r)
+{
+	return (unsigned)r < XFR_REASON_COUNT ? reasons[r].word : "unknown";
+}
+
+const char *xfr_reason_text(enum xfr_reason r)
+{
+	return (unsigned)r < XFR_REASON_COUNT ? reasons[r].text : "unknown reason";
+}
