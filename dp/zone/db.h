@@ -34,6 +34,7 @@ struct zone_version {
 	cell_ref head;
 	enum version_kind kind;
 	enum zone_state state;
+	uint64_t expires_unix_s; // of VERSION_STATE
 	struct name apex;
 	struct zone_txn_stats stats; // of the transaction, if one made it
 };

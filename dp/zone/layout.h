@@ -126,8 +126,9 @@ struct zone {
 	struct soa soa;
 	uint64_t records;
 	uint64_t nodes;
-	uint64_t cells; // that this version reaches, its head included
-	uint8_t apex[]; // apex_len octets, then nsec3_salt_len octets of salt
+	uint64_t cells;          // that this version reaches, its head included
+	uint64_t expires_unix_s; // 0: nobody has said
+	uint8_t apex[];          // apex_len octets, then nsec3_salt_len octets of salt
 };
 
 struct catalog {

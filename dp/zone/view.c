@@ -38,6 +38,11 @@ uint64_t zone_octets(const struct zone *z)
 	return z->cells * CELL_OCTETS;
 }
 
+uint64_t zone_expires_unix_s(const struct zone *z)
+{
+	return z->expires_unix_s;
+}
+
 void zone_soa(const struct catalog *view, const struct zone *z, struct soa *out)
 {
 	(void)view;

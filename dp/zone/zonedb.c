@@ -179,6 +179,13 @@ void zone_version_soa(const struct zone_version *v, struct soa *out)
 	*out = v->head ? zonedb_zone(v->db, v->head)->soa : (struct soa){ 0 };
 }
 
+void zone_version_set_expiry(struct zone_version *v, uint64_t unix_s)
+{
+	if (v->head)
+		((struct zone *)arena_cells(v->db->arena, v->head))->expires_unix_s = unix_s;
+	v->expires_unix_s = unix_s;
+}
+
 // A version that replaces the published one by its state or its absence;
 // `whole`: the zone's content goes with it.
 static enum result version_of_state(struct zonedb *db, const uint8_t *apex, enum version_kind kind,
@@ -249,6 +256,7 @@ static cell_ref state_head(struct zonedb *db, const struct zone_version *v, cell
 		memcpy(z->apex, v->apex.wire, v->apex.len);
 	}
 	z->state = (uint8_t)v->state;
+	z->expires_unix_s = v->expires_unix_s;
 	return ref;
 }
 

@@ -113,6 +113,9 @@ uint32_t zone_serial(const struct zone *z);
 uint64_t zone_record_count(const struct zone *z);
 uint64_t zone_node_count(const struct zone *z);
 uint64_t zone_octets(const struct zone *z); // of cells, what it alone would take
+// When it expires unless a primary confirms it before (zone_version_set_expiry):
+// seconds, UNIX epoch; 0 = nobody has said.
+uint64_t zone_expires_unix_s(const struct zone *z);
 void zone_soa(const struct catalog *view, const struct zone *z, struct soa *out);
 
 // The apex node; NULL unless the zone is ZONE_SERVED.

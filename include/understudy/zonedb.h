@@ -86,6 +86,9 @@ void zone_version_soa(const struct zone_version *v, struct soa *out);
 // Of the whole transaction that made it.
 const struct zone_txn_stats *zone_version_stats(const struct zone_version *v);
 void zone_version_discard(struct zone_version *v);
+// When the zone will expire (RFC 7314): what readers then see of a version that
+// is not published yet. One without data keeps none.
+void zone_version_set_expiry(struct zone_version *v, uint64_t unix_s);
 
 // A version in ZONE_NOT_LOADED, for a zone that is configured but empty.
 enum result zone_version_not_loaded(struct zonedb *db, const uint8_t *apex,

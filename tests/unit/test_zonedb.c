@@ -343,10 +343,41 @@ static void case_ttl_and_duplicates(void)
 	zonedb_free(db);
 }
 
+static uint64_t expiry_of(struct zonedb *db, const char *apex)
+{
+	struct name n = name_of(apex);
+	return zone_expires_unix_s(catalog_zone(zonedb_view(db), n.wire));
+}
+
+// The expiry comes with a version, moves with a mark, and goes with the data.
+static void expiry(void)
+{
+	struct zonedb *db = NULL;
+	struct zone_version *v = NULL;
+	struct name apex = name_of("z.");
+	CU_ASSERT_FATAL(zonedb_new(&(struct zonedb_options){ .protect = true }, &db) == RESULT_OK);
+	struct zone_txn *t = begin(db, "z.", false);
+	soa(t, "z.", 1, true);
+	CU_ASSERT_FATAL(zone_txn_commit(t, &v) == RESULT_OK);
+	zone_version_set_expiry(v, 1000);
+	zonedb_publish(db, &v, 1);
+	CU_ASSERT_EQUAL(expiry_of(db, "z."), 1000);
+	CU_ASSERT_FATAL(zone_version_marked(db, apex.wire, ZONE_SERVED, &v) == RESULT_OK);
+	zone_version_set_expiry(v, 2000);
+	zonedb_publish(db, &v, 1);
+	CU_ASSERT_EQUAL(expiry_of(db, "z."), 2000);
+	CU_ASSERT_EQUAL(zone_serial(catalog_zone(zonedb_view(db), apex.wire)), 1);
+	must_check(db);
+	CU_ASSERT_FATAL(zone_version_not_loaded(db, apex.wire, &v) == RESULT_OK);
+	zonedb_publish(db, &v, 1);
+	CU_ASSERT_EQUAL(expiry_of(db, "z."), 0);
+	zonedb_free(db);
+}
+
 UNIT_MAIN("zonedb", { "a delta in a million", million_delta },
 	  { "small zones share chunks", small_zones_share_chunks },
 	  { "sparse chunks are compacted", sparse_chunks_are_compacted },
 	  { "an RRset larger than a chunk", rrset_larger_than_a_chunk },
 	  { "no memory fails one transfer only", no_memory_fails_one_transfer },
 	  { "record limit", record_limit }, { "longest names", longest_names },
-	  { "case, TTL, duplicates", case_ttl_and_duplicates })
+	  { "case, TTL, duplicates", case_ttl_and_duplicates }, { "expiry", expiry })
