@@ -35,8 +35,9 @@ struct secondary {
 	struct transfer *transfer; // under way, or NULL
 	struct line *line;         // holds a place or waits in it; NULL: neither
 	bool waiting;
-	bool changed;  // by a reload: other primaries
-	bool unmarked; // its state in `fsm` could not be published yet
+	bool changed;            // by a reload: other primaries
+	bool unmarked;           // its state in `fsm` could not be published yet
+	uint64_t told_expire_ms; // the expiry that readers know of
 	struct secondary *next_waiting, *previous_waiting;
 	struct zone_action wanted;  // the exchange that is under way or waits
 	struct zone_version *fresh; // brought by the exchange that just ended
@@ -63,7 +64,7 @@ struct zones {
 	struct line soa, axfr;
 	uv_timer_t retry_timer; // goes on with the lines after memory ran out
 	uv_timer_t compact_timer;
-	uint64_t compacted_at; // transfers_ok when it was last looked at
+	uint64_t compacted_at; // how much had been published when it was last looked at
 	struct notify_lookup lookup;
 	struct zones_stats stats;
 	struct log_limit log;
@@ -327,6 +328,27 @@ static void want_exchange(struct secondary *z, const struct zone_action *action)
 	line_advance(z->zones, line);
 }
 
+// What readers are to know of the expiry goes into a version of a served zone.
+static void set_expiry(struct secondary *z, struct zone_version *version)
+{
+	struct xfr_time now = loop_time();
+	uint64_t left_ms =
+		z->fsm.expire_ms > now.monotonic_ms ? z->fsm.expire_ms - now.monotonic_ms : 0;
+	zone_version_set_expiry(version, now.unix_s + left_ms / 1000);
+	z->told_expire_ms = z->fsm.expire_ms;
+}
+
+// A primary has confirmed the version that is served. If memory is short, readers
+// go on with an earlier expiry until the next time.
+static void tell_expiry(struct secondary *z)
+{
+	struct zone_version *version;
+	if (zone_version_marked(z->zones->db, z->name.wire, ZONE_SERVED, &version))
+		return;
+	set_expiry(z, version);
+	zonedb_publish(z->zones->db, &version, 1);
+}
+
 // Publishes the state that the machine says the zone is in.
 static void mark(struct secondary *z)
 {
@@ -343,6 +365,8 @@ static void mark(struct secondary *z)
 		uv_timer_start(&zones->retry_timer, zones->retry_timer.timer_cb, RETRY_MS, 0);
 		return;
 	}
+	if (!expired)
+		set_expiry(z, version);
 	zonedb_publish(zones->db, &version, 1);
 	zones->stats.expired += expired;
 	if (expired)
@@ -371,6 +395,7 @@ static void act(struct secondary *z, const struct zone_action *action)
 	case ZONE_ACTION_PUBLISH:
 		assert(z->fresh);
 		z->unmarked = false;
+		set_expiry(z, z->fresh);
 		zonedb_publish(z->zones->db, &z->fresh, 1);
 		z->fresh = NULL;
 		break;
@@ -391,6 +416,8 @@ static void step(struct secondary *z, const struct zone_event *event)
 		act(z, &actions.list[i]);
 	if (z->fsm.refreshed_ms != refreshed_ms)
 		z->success_unix_s = loop_time().unix_s;
+	if (z->fsm.data == ZONE_SERVED && !z->unmarked && z->told_expire_ms != z->fsm.expire_ms)
+		tell_expiry(z);
 }
 
 // ---- zones that come, change and go
@@ -724,9 +751,10 @@ static void on_retry_timer(uv_timer_t *timer)
 static void on_compact_timer(uv_timer_t *timer)
 {
 	struct zones *zones = timer->data;
-	if (zones->axfr.used || zones->compacted_at == zones->stats.transfers_ok)
+	uint64_t published = zones->stats.transfers_ok + zones->stats.soa_ok;
+	if (zones->axfr.used || zones->compacted_at == published)
 		return;
-	zones->compacted_at = zones->stats.transfers_ok;
+	zones->compacted_at = published;
 	enum result r = zonedb_compact(zones->db);
 	if (r)
 		log_warning("the snapshots' memory could not be compacted: %s", result_text(r));
