@@ -115,6 +115,7 @@ static void write_reply(struct answer_ctx *ctx, const struct answer_config *conf
 		rs->found = &ctx->finds[i];
 		rs->reply = &r;
 		rs->stream = item->peer.transport == ANSWER_TCP;
+		rs->across_zones = config->cross_zone_aliases;
 		resolve(rs);
 	} else if (ctx->fates[i] == QUERY_CHAOS) {
 		chaos_answer(config, q, &r);

@@ -93,15 +93,18 @@ static bool put_compressed_rdata(struct reply *r, const struct rdata_shape *shap
 	return true;
 }
 
-// Names in other types stand as they are; that of SRV is noted, because address
-// records are likely to follow it.
+// Names in other types stand as they are; one that is a target is noted, because
+// address records are likely to follow it.
 static bool put_plain_rdata(struct reply *r, uint16_t type, const uint8_t *record, size_t len)
 {
 	uint32_t at = r->octets;
 	if (!put_bytes(r, record, 2 + len))
 		return false;
-	if (type == RRTYPE_SRV)
-		compress_note(reply_names(r), r->msg, at + 2 + rdata_shape(type)->lead);
+	if (rrtype_has_target(type)) {
+		const uint8_t *rdata = r->msg + at + 2;
+		uint32_t before = (uint32_t)(rdata_first_name(type, rdata) - rdata);
+		compress_note(reply_names(r), r->msg, at + 2 + before);
+	}
 	return true;
 }
 

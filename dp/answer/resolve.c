@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // RFC 1034 section 4.3.2 with its later turns: wildcards (4592), DNAME (6672),
-// negative answers (2308), DS (4035 section 3.1.4.1), glue (9471), ANY (8482).
+// negative answers (2308), DS (4035 section 3.1.4.1), ANY (8482).
 //
 // Whatever does not fit although it must be there sets TC and ends the reply;
 // what is optional is left out silently.
@@ -29,20 +29,11 @@ static bool put(struct resolver *rs, enum section section, struct owner *owner,
 	return false;
 }
 
-// Remembers an RRset whose names' addresses are worth adding.
-static void want_addresses(struct resolver *rs, const struct rrset *set)
-{
-	if (set->type == RRTYPE_NS || set->type == RRTYPE_MX || set->type == RRTYPE_SRV) {
-		assert(rs->target_sets < RESOLVE_TARGET_SETS_MAX);
-		rs->target_set[rs->target_sets++] = *set;
-	}
-}
-
 static bool put_answer(struct resolver *rs, const struct rrset *set)
 {
 	if (!put(rs, SECTION_ANSWER, current_owner(rs), set))
 		return false;
-	want_addresses(rs, set);
+	additional_note(&rs->additional, current_owner(rs)->name, set);
 	return true;
 }
 
@@ -74,86 +65,22 @@ static const uint8_t *target_name(const struct rrset *set, const uint8_t *record
 	return record + 2 + rdata_shape(set->type)->lead;
 }
 
-static const uint8_t *next_record(const uint8_t *record)
-{
-	return record + 2 + wire_peek_be16(record);
-}
-
-// The addresses of `node` under the name `name`; false if one does not fit.
-static bool put_addresses(struct resolver *rs, const struct node *node, const uint8_t *name)
-{
-	static const uint16_t types[] = { RRTYPE_A, RRTYPE_AAAA };
-	struct owner owner = { .name = name };
-	struct rrset set;
-	for (unsigned i = 0; i < 2; i++)
-		if (node_rrset(rs->view, node, types[i], &set) &&
-		    !reply_rrset(rs->reply, SECTION_ADDITIONAL, &owner, &set))
-			return false;
-	return true;
-}
-
-// In-domain glue: addresses of servers whose names lie in what is delegated.
-// The delegation cannot be followed without it (RFC 9471 section 3.1).
-static void put_glue(struct resolver *rs, const struct rrset *ns, const uint8_t *delegated)
-{
-	const uint8_t *record = ns->records;
-	for (uint32_t i = 0; i < ns->count; i++, record = next_record(record)) {
-		const uint8_t *name = target_name(ns, record);
-		if (!name_is_at_or_below(name, delegated))
-			continue;
-		const struct node *node = zone_node_exact(rs->view, rs->found->zone, name);
-		if (node && !put_addresses(rs, node, name)) {
-			rs->reply->truncated = true;
-			return;
-		}
-		if (node && rs->extras < RESOLVE_EXTRA_MAX)
-			rs->extra[rs->extras++] = node;
-	}
-}
-
-static bool is_extra(const struct resolver *rs, const struct node *node)
-{
-	for (unsigned i = 0; i < rs->extras; i++)
-		if (rs->extra[i] == node)
-			return true;
-	return false;
-}
-
-// Addresses in the same zone of the names that a set speaks of, glue included;
-// optional. False once there is no more room for them.
-static bool put_extras(struct resolver *rs, const struct rrset *set)
-{
-	const uint8_t *record = set->records;
-	for (uint32_t i = 0; i < set->count; i++, record = next_record(record)) {
-		const uint8_t *name = target_name(set, record);
-		const struct node *node = zone_node_exact(rs->view, rs->found->zone, name);
-		if (!node || is_extra(rs, node))
-			continue;
-		if (rs->extras == RESOLVE_EXTRA_MAX || !put_addresses(rs, node, name))
-			return false;
-		rs->extra[rs->extras++] = node;
-	}
-	return true;
-}
-
 static void put_referral(struct resolver *rs)
 {
 	const struct find *f = rs->found;
-	uint8_t delegated[NAME_MAX_OCTETS];
-	struct owner owner = { .name = delegated };
+	struct owner owner = { .name = rs->delegated };
 	struct rrset ns;
 	bool there = node_rrset(rs->view, f->cut, RRTYPE_NS, &ns);
 	assert(there);
 	(void)there;
-	node_owner(f->zone, f->cut, delegated);
+	node_owner(f->zone, f->cut, rs->delegated);
 	// Behind an alias the answer section is ours, and AA speaks of its first
 	// name (RFC 1035 section 4.1.1).
 	if (rs->aliases == 0)
 		rs->reply->authoritative = false;
-	if (!put(rs, SECTION_AUTHORITY, &owner, &ns))
-		return;
-	put_glue(rs, &ns, delegated);
-	want_addresses(rs, &ns);
+	if (put(rs, SECTION_AUTHORITY, &owner, &ns) &&
+	    !additional_glue(&rs->additional, f->zone, rs->delegated, &ns))
+		rs->reply->truncated = true;
 }
 
 // For ANY everything, for RRSIG all of these whatever they cover; but over UDP
@@ -173,8 +100,6 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 	}
 	if (!found)
 		put_soa(rs);
-	else if (any && rs->found->status == FIND_NODE)
-		rs->extra[rs->extras++] = node; // its addresses have been given
 }
 
 // A CNAME speaks for its name in all types but these (RFC 1034 section 3.6.2,
@@ -186,10 +111,11 @@ static bool alias_applies(uint16_t qtype)
 }
 
 // Goes on to another name. False, and the reply ends here as it is, if that
-// leaves the zone of the question, has been there before, or is one too many.
+// has been there before, is one too many, or is in another zone and the
+// configuration does not want that.
 static bool follow(struct resolver *rs, const uint8_t *name)
 {
-	if (rs->aliases == RESOLVE_ALIASES_MAX || !name_is_at_or_below(name, rs->home))
+	if (rs->aliases == RESOLVE_ALIASES_MAX)
 		return false;
 	for (unsigned i = 0; i <= rs->aliases; i++)
 		if (name_equal(rs->owners[i].name, name))
@@ -202,7 +128,8 @@ static bool follow(struct resolver *rs, const uint8_t *name)
 	};
 	zone_find_burst(rs->view, (struct find *[]){ &rs->chased }, 1);
 	rs->found = &rs->chased;
-	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA;
+	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA &&
+	       (rs->chased.zone == rs->home || rs->across_zones);
 }
 
 // True if there is a next name to be answered for.
@@ -311,18 +238,18 @@ void resolve(struct resolver *rs)
 		r->rcode = rs->found->status == FIND_NO_ZONE ? RCODE_REFUSED : RCODE_SERVFAIL;
 		return;
 	}
-	rs->aliases = rs->target_sets = rs->extras = 0;
+	rs->aliases = 0;
+	additional_begin(&rs->additional, rs->view, r, rs->query->dnssec_ok);
 	rs->owners[0] = (struct owner){ .name = rs->query->qname };
 	if (*rs->query->qname) // a pointer to the root would be longer than the root
 		rs->owners[0].place = REPLY_QNAME_PLACE;
-	rs->home = zone_apex(rs->found->zone);
+	rs->home = rs->found->zone;
 	r->above_apex = (uint8_t)(rs->query->qname_labels - zone_apex_labels(rs->found->zone));
 	r->authoritative = true;
 	while (answer_name(rs))
 		;
-	for (unsigned i = 0; i < rs->target_sets && !r->truncated; i++)
-		if (!put_extras(rs, &rs->target_set[i]))
-			break;
+	if (!r->truncated)
+		additional_put(&rs->additional, rs->found->zone);
 	// RFC 1035 section 6.2: no answer speaks for all classes.
 	if (rs->query->qclass == RRCLASS_ANY)
 		r->authoritative = false;

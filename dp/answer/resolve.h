@@ -7,15 +7,13 @@
 #include "understudy/name.h"
 #include "understudy/zone.h"
 
+#include "additional.h"
 #include "query.h"
 #include "reply.h"
 
-// Aliases followed within one reply. Knot follows as many.
+// Aliases followed within one reply: more than resolvers care for (BIND gives
+// 12 CNAME records and SERVFAIL, Knot 5, NSD what fits), and a bound on the work.
 #define RESOLVE_ALIASES_MAX 20
-// Nodes whose addresses are added where they are not required.
-#define RESOLVE_EXTRA_MAX 32
-// NS, MX and SRV of one node: RRsets that make us look for addresses.
-#define RESOLVE_TARGET_SETS_MAX 3
 
 // A synthesized CNAME record: RDLENGTH and RDATA.
 struct synthesized {
@@ -28,19 +26,18 @@ struct resolver {
 	const struct query *query;
 	const struct find *found; // of the name that stands in owners[aliases]
 	struct reply *reply;
-	const uint8_t *home; // apex of the zone of the question
-	bool stream;         // over TCP
+	const struct zone *home; // of the question
+	bool stream;             // over TCP
+	bool across_zones;       // aliases are followed into other zones of ours
 	unsigned aliases;
-	unsigned target_sets;
-	unsigned extras;
+	struct additional additional;
 	struct find chased; // finds of all names but the first
 	struct owner owners[RESOLVE_ALIASES_MAX + 1];
 	const struct node *dnames[RESOLVE_ALIASES_MAX + 1]; // above owners[], or NULL
 	struct synthesized synthesized[RESOLVE_ALIASES_MAX + 1];
-	struct rrset target_set[RESOLVE_TARGET_SETS_MAX];
-	const struct node *extra[RESOLVE_EXTRA_MAX];
+	uint8_t delegated[NAME_MAX_OCTETS]; // owner of the zone cut
 };
 
 // Fills the reply's sections and sets its rcode and flags. The caller has set
-// view, query, found, reply and stream.
+// view, query, found, reply, stream and across_zones.
 void resolve(struct resolver *rs);

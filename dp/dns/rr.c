@@ -198,6 +198,30 @@ static size_t octets_before_names(const struct rdata_shape *shape, const uint8_t
 	return at;
 }
 
+const uint8_t *rdata_first_name(uint16_t type, const uint8_t *rdata)
+{
+	return rdata + octets_before_names(rdata_shape(type), rdata);
+}
+
+bool rrtype_has_target(uint16_t type)
+{
+	switch (type) {
+	case RRTYPE_NS:
+	case RRTYPE_MD:
+	case RRTYPE_MF:
+	case RRTYPE_MB:
+	case RRTYPE_MX:
+	case RRTYPE_AFSDB:
+	case RRTYPE_RT:
+	case RRTYPE_SRV:
+	case RRTYPE_NAPTR:
+	case RRTYPE_KX:
+	case RRTYPE_SVCB:
+	case RRTYPE_HTTPS: return true;
+	default: return false;
+	}
+}
+
 bool rdata_equal(uint16_t type, const uint8_t *a, uint16_t a_len, const uint8_t *b, uint16_t b_len)
 {
 	if (a_len != b_len)

@@ -24,6 +24,7 @@
 struct answer_config {
 	struct rcu_retired retired;
 	uint16_t edns_udp_octets; // our EDNS buffer size, 512 to 65535
+	bool cross_zone_aliases;  // CNAME and DNAME are followed from one zone to another
 	uint8_t identity_len;     // CHAOS TXT id.server and hostname.bind; 0 = REFUSED
 	uint8_t version_len;      // CHAOS TXT version.server and version.bind; 0 = REFUSED
 	char identity[ANSWER_TEXT_MAX];

@@ -102,6 +102,13 @@ struct rdata_shape {
 // Never NULL; a type without names has names == 0.
 const struct rdata_shape *rdata_shape(uint16_t type);
 
+// The first name in rdata that rdata_read has seen; its type has names.
+const uint8_t *rdata_first_name(uint16_t type, const uint8_t *rdata);
+
+// Whether the first name is that of a server, whose addresses are worth having with
+// the record (RFC 1035 section 3.3, 1183, 2230, 2782, 3403, 9460).
+bool rrtype_has_target(uint16_t type);
+
 // Reads rdata of `rdlen` octets at the cursor into `out` with all names
 // decompressed, and validates it as far as its shape goes; for A and AAAA
 // also the length. 65,535 octets of `cap` always suffice.

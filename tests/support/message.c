@@ -120,7 +120,9 @@ static const char *type_text(unsigned type, char buf[16])
 	} known[] = { { 1, "A" },     { 2, "NS" },      { 5, "CNAME" },  { 6, "SOA" },
 		      { 12, "PTR" },  { 15, "MX" },     { 16, "TXT" },   { 28, "AAAA" },
 		      { 33, "SRV" },  { 39, "DNAME" },  { 43, "DS" },    { 46, "RRSIG" },
-		      { 47, "NSEC" }, { 48, "DNSKEY" }, { 14, "MINFO" }, { 255, "ANY" } };
+		      { 47, "NSEC" }, { 48, "DNSKEY" }, { 14, "MINFO" }, { 255, "ANY" },
+		      { 7, "MB" },    { 18, "AFSDB" },  { 21, "RT" },    { 35, "NAPTR" },
+		      { 36, "KX" },   { 64, "SVCB" },   { 65, "HTTPS" } };
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (known[i].type == type)
 			return known[i].text;
@@ -160,6 +162,20 @@ static void address(struct reader *r, int family, size_t octets, size_t end)
 	r->at = end;
 }
 
+static void string(struct reader *r, size_t end)
+{
+	size_t stop = r->at + 1;
+	stop += octet(r);
+	if (stop > end) {
+		break_rule(r, "string ends early");
+		return;
+	}
+	print(r, " \"");
+	while (r->at < stop && !r->broken)
+		print(r, "%c", octet(r));
+	print(r, "\"");
+}
+
 static void rdata(struct reader *r, unsigned type, size_t end)
 {
 	switch (type) {
@@ -167,9 +183,25 @@ static void rdata(struct reader *r, unsigned type, size_t end)
 	case 28: address(r, AF_INET6, 16, end); break;
 	case 2:
 	case 5:
+	case 7:
 	case 12: print(r, " "), name(r, true); break;
 	case 39: print(r, " "), name(r, false); break;
 	case 15: print_numbers(r, 1, 2), print(r, " "), name(r, true); break;
+	case 18:
+	case 21:
+	case 36: print_numbers(r, 1, 2), print(r, " "), name(r, false); break;
+	case 35:
+		print_numbers(r, 2, 2);
+		for (int i = 0; i < 3; i++)
+			string(r, end);
+		print(r, " "), name(r, false);
+		break;
+	case 64:
+	case 65:
+		print_numbers(r, 1, 2), print(r, " "), name(r, false);
+		if (r->at < end)
+			print_hex(r, end);
+		break;
 	case 33: print_numbers(r, 3, 2), print(r, " "), name(r, false); break;
 	case 6:
 	case 14:

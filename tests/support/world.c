@@ -115,15 +115,19 @@ static void put_address(struct wire_out *o, char **at, int family)
 	wire_put_bytes(o, address, family == AF_INET ? 4 : 16);
 }
 
+static void put_string(struct wire_out *o, char **at)
+{
+	const char *text = word(at);
+	if (strlen(text) > 255)
+		fail("string too long", text);
+	wire_put_u8(o, (uint8_t)strlen(text));
+	wire_put_bytes(o, text, strlen(text));
+}
+
 static void put_strings(struct wire_out *o, char **at)
 {
-	while (!at_end(*at)) {
-		const char *text = word(at);
-		if (strlen(text) > 255)
-			fail("string too long", text);
-		wire_put_u8(o, (uint8_t)strlen(text));
-		wire_put_bytes(o, text, strlen(text));
-	}
+	while (!at_end(*at))
+		put_string(o, at);
 }
 
 static void put_generic(struct wire_out *o, char **at)
@@ -153,6 +157,7 @@ static void put_rdata(struct wire_out *o, uint16_t type, char **at, const struct
 	case RRTYPE_TXT: put_strings(o, at); break;
 	case RRTYPE_NS:
 	case RRTYPE_CNAME:
+	case RRTYPE_MB:
 	case RRTYPE_PTR:
 	case RRTYPE_DNAME: put_name(o, at, apex); break;
 	case RRTYPE_SRV:
@@ -160,7 +165,19 @@ static void put_rdata(struct wire_out *o, uint16_t type, char **at, const struct
 		put_number(o, at, 2);
 		/* fall through */
 	case RRTYPE_MX:
+	case RRTYPE_AFSDB:
+	case RRTYPE_RT:
+	case RRTYPE_KX:
+	case RRTYPE_SVCB:
+	case RRTYPE_HTTPS:
 		put_number(o, at, 2);
+		put_name(o, at, apex);
+		break;
+	case RRTYPE_NAPTR:
+		put_number(o, at, 2);
+		put_number(o, at, 2);
+		for (int i = 0; i < 3; i++)
+			put_string(o, at);
 		put_name(o, at, apex);
 		break;
 	case RRTYPE_MINFO:

@@ -24,8 +24,9 @@ void world_close(struct world *w);
 
 // Publishes a zone. Each line of `text`: OWNER TTL TYPE RDATA; names without a
 // final dot are below the apex, "@" is the apex. RDATA: as in master files for
-// A, AAAA, SOA, MX, SRV, TXT (without escapes) and types that are one name, else
-// RFC 3597's "\# LENGTH HEX". Lines that are empty or begin with ";" are skipped.
+// A, AAAA, SOA, MX, AFSDB, RT, KX, SRV, NAPTR, SVCB and HTTPS (without parameters), TXT
+// (without escapes) and types that are one name, else RFC 3597's "\# LENGTH HEX". Lines that are
+// empty or begin with ";" are skipped.
 void world_zone(struct world *w, const char *apex, const char *text);
 
 // One record of such a line in wire format, into `r`, which points into the

@@ -57,6 +57,8 @@ static const char alias_text[] =
 	"cwild 300 CNAME q.w\n"
 	"cdname 300 CNAME a.d\n"
 	"cchild 300 CNAME www.child\n"
+	"round 300 CNAME round.child\n"
+	"mx2 300 MX 1 two\n"
 	"cdead 300 CNAME www.dead\n"
 	"*.wself 300 CNAME x.wself\n"
 	"d 120 DNAME target\n"
@@ -100,7 +102,9 @@ static void build_world(void)
 		   "@ 300 SOA ns1.z.test. root 7 1 1 1 900\n"
 		   "@ 300 NS ns1.z.test.\n"
 		   "www 300 A 192.0.2.101\n"
-		   "back 300 CNAME two.z.test.\n");
+		   "back 300 CNAME two.z.test.\n"
+		   "round 300 CNAME round.z.test.\n"
+		   "mx 300 CNAME mx2.z.test.\n");
 	world_not_loaded(&world, "dead.z.test.");
 	world_zone(&world, "old.test.", "@ 300 SOA a b 1 1 1 1 1\n@ 300 NS a.example.\n");
 	world_expired(&world, "old.test.");
@@ -215,14 +219,44 @@ static void test_cname_ends(void)
 	    "an x.wself.z.test. 300 CNAME x.wself.z.test.\n",
 	    "a.wself.z.test.", RRTYPE_A);
 	// Into a zone of ours below the zone asked, and back; into one that is not loaded.
-	ASK(&world,
-	    "rcode 0 aa\nan cchild.z.test. 300 CNAME www.child.z.test.\n"
-	    "an www.child.z.test. 300 A 192.0.2.101\n",
-	    "cchild.z.test.", RRTYPE_A);
+	ASK(&world, "rcode 0 aa\nan cchild.z.test. 300 CNAME www.child.z.test.\n", "cchild.z.test.",
+	    RRTYPE_A);
 	ASK(&world, "rcode 0 aa\nan back.child.z.test. 300 CNAME two.z.test.\n",
 	    "back.child.z.test.", RRTYPE_A);
 	ASK(&world, "rcode 0 aa\nan cdead.z.test. 300 CNAME www.dead.z.test.\n", "cdead.z.test.",
 	    RRTYPE_A);
+}
+
+static void test_across_zones(void)
+{
+	world.settings.cross_zone_aliases = true;
+	ASK(&world,
+	    "rcode 0 aa\nan cchild.z.test. 300 CNAME www.child.z.test.\n"
+	    "an www.child.z.test. 300 A 192.0.2.101\n",
+	    "cchild.z.test.", RRTYPE_A);
+	ASK(&world,
+	    "rcode 0 aa\nan back.child.z.test. 300 CNAME two.z.test.\n"
+	    "an two.z.test. 300 A 192.0.2.1\nan two.z.test. 300 A 192.0.2.2\n",
+	    "back.child.z.test.", RRTYPE_A);
+	// What is negative there is so by the SOA of that zone.
+	ASK(&world, "rcode 0 aa\nan back.child.z.test. 300 CNAME two.z.test.\nns " SOA,
+	    "back.child.z.test.", RRTYPE_AAAA);
+	ASK(&world,
+	    "rcode 0 aa\nan round.child.z.test. 300 CNAME round.z.test.\n"
+	    "an round.z.test. 300 CNAME round.child.z.test.\n",
+	    "round.child.z.test.", RRTYPE_A);
+	// Addresses of what the last zone speaks of.
+	ASK(&world,
+	    "rcode 0 aa\nan mx.child.z.test. 300 CNAME mx2.z.test.\n"
+	    "an mx2.z.test. 300 MX 1 two.z.test.\n"
+	    "ar two.z.test. 300 A 192.0.2.1\nar two.z.test. 300 A 192.0.2.2\n",
+	    "mx.child.z.test.", RRTYPE_MX);
+	// Neither here nor there: not loaded, and not ours.
+	ASK(&world, "rcode 0 aa\nan cdead.z.test. 300 CNAME www.dead.z.test.\n", "cdead.z.test.",
+	    RRTYPE_A);
+	ASK(&world, "rcode 0 aa\nan cout.z.test. 300 CNAME www.example.\n", "cout.z.test.",
+	    RRTYPE_A);
+	world.settings.cross_zone_aliases = false;
 }
 
 static void test_dname(void)
@@ -384,6 +418,7 @@ static const struct unit_test tests[] = {
 	{ "wildcard", test_wildcard },
 	{ "cname", test_cname },
 	{ "cname ends", test_cname_ends },
+	{ "across zones", test_across_zones },
 	{ "dname", test_dname },
 	{ "dname too long", test_dname_too_long },
 	{ "dname again", test_dname_again },

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Additional data: addresses of servers (RFC 1035, 1183, 2230, 2782), what a NAPTR
+// record leads to (3403), services behind an alias (9460 section 4.1), glue (9471).
+#include "additional.h"
+
+#include "understudy/rr.h"
+#include "understudy/wire.h"
+
+#define SVCB_ALIAS_MODE 0 // as priority (RFC 9460 section 2.4.2)
+
+void additional_begin(struct additional *a, const struct catalog *view, struct reply *reply,
+		      bool dnssec_ok)
+{
+	a->view = view;
+	a->reply = reply;
+	a->dnssec_ok = dnssec_ok;
+	a->sets = a->names = a->givens = 0;
+}
+
+static bool is_service(uint16_t type)
+{
+	return type == RRTYPE_SVCB || type == RRTYPE_HTTPS;
+}
+
+// Whether RRsets of this type may come to be added, so that one in the answer
+// section must not come again.
+static bool is_added(uint16_t type)
+{
+	return type == RRTYPE_A || type == RRTYPE_AAAA || type == RRTYPE_SRV || is_service(type);
+}
+
+static void note_given(struct additional *a, const uint8_t *name, const struct rrset *set)
+{
+	if (a->givens == ADDITIONAL_GIVEN_MAX)
+		return;
+	a->given[a->givens].records = set->records;
+	a->given[a->givens++].name = name;
+}
+
+static bool was_given(const struct additional *a, const uint8_t *name, const struct rrset *set)
+{
+	for (unsigned i = 0; i < a->givens; i++)
+		if (a->given[i].records == set->records && name_equal(a->given[i].name, name))
+			return true;
+	return false;
+}
+
+static void want(struct additional *a, const uint8_t *owner, const struct rrset *set, bool glued)
+{
+	if (!rrtype_has_target(set->type) || a->sets == ADDITIONAL_SETS_MAX)
+		return;
+	a->set[a->sets].set = *set;
+	a->set[a->sets].owner = owner;
+	a->set[a->sets++].glued = glued;
+}
+
+void additional_note(struct additional *a, const uint8_t *owner, const struct rrset *set)
+{
+	want(a, owner, set, false);
+	if (is_added(set->type))
+		note_given(a, owner, set);
+}
+
+static const uint8_t *next_record(const uint8_t *record)
+{
+	return record + 2 + wire_peek_be16(record);
+}
+
+bool additional_glue(struct additional *a, const struct zone *zone, const uint8_t *delegated,
+		     const struct rrset *ns)
+{
+	static const uint16_t types[] = { RRTYPE_A, RRTYPE_AAAA };
+	const uint8_t *record = ns->records;
+	for (uint32_t i = 0; i < ns->count; i++, record = next_record(record)) {
+		struct owner owner = { .name = record + 2 };
+		if (!name_is_at_or_below(owner.name, delegated))
+			continue;
+		const struct node *node = zone_node_exact(a->view, zone, owner.name);
+		struct rrset set;
+		for (unsigned t = 0; node && t < 2; t++)
+			if (node_rrset(a->view, node, types[t], &set) &&
+			    !reply_rrset(a->reply, SECTION_ADDITIONAL, &owner, &set))
+				return false;
+	}
+	want(a, delegated, ns, true);
+	return true;
+}
+
+// A name whose data are added.
+struct target {
+	const struct node *node;
+	struct owner owner;
+};
+
+// Looks a name up in the zone, wildcards included. The target's node is NULL if
+// there is nothing to add. False once enough names have been looked up.
+static bool find_target(struct additional *a, const uint8_t *name, struct target *t)
+{
+	if (a->names == ADDITIONAL_NAMES_MAX)
+		return false;
+	a->names++;
+	t->owner = (struct owner){ .name = name };
+	t->node = zone_node_exact(a->view, a->zone, name);
+	if (t->node || !name_is_at_or_below(name, zone_apex(a->zone)))
+		return true;
+	struct find f = { .qname = name, .qname_len = (uint16_t)name_length(name) };
+	zone_find_burst(a->view, (struct find *[]){ &f }, 1);
+	if (f.zone == a->zone && f.status == FIND_WILDCARD)
+		t->node = f.node;
+	return true;
+}
+
+// Adds the target's RRset of this type; false if it does not fit. Its signatures
+// are left out where they do not (RFC 4035 section 3.1.1).
+static bool put_type(struct additional *a, struct target *t, uint16_t type)
+{
+	struct rrset set, sigs;
+	if (!t->node || !node_rrset(a->view, t->node, type, &set) ||
+	    was_given(a, t->owner.name, &set))
+		return true;
+	if (!reply_rrset(a->reply, SECTION_ADDITIONAL, &t->owner, &set))
+		return false;
+	additional_note(a, t->owner.name, &set);
+	if (a->dnssec_ok && node_signatures(a->view, t->node, type, &sigs)) {
+		if (sigs.ttl_s > set.ttl_s)
+			sigs.ttl_s = set.ttl_s;
+		reply_rrset(a->reply, SECTION_ADDITIONAL, &t->owner, &sigs);
+	}
+	return true;
+}
+
+static bool put_addresses(struct additional *a, const uint8_t *name)
+{
+	struct target t;
+	return find_target(a, name, &t) && put_type(a, &t, RRTYPE_A) &&
+	       put_type(a, &t, RRTYPE_AAAA);
+}
+
+// What the first flag says that the name owns (RFC 3404 section 4.2); others
+// lead on to names that only a client can know.
+static bool put_naptr(struct additional *a, const uint8_t *rdata, const uint8_t *name)
+{
+	struct target t;
+	const uint8_t *flags = rdata + rdata_shape(RRTYPE_NAPTR)->lead;
+	switch (flags[0] == 1 ? name_lower[flags[1]] : 0) {
+	case 'a': return put_addresses(a, name);
+	case 's': return find_target(a, name, &t) && put_type(a, &t, RRTYPE_SRV);
+	default: return true;
+	}
+}
+
+// An alias leads to the records of another name, and these to their own; "." is
+// the owner itself, behind an alias nothing (RFC 9460 sections 2.5.1 and 2.5.2).
+static bool put_service(struct additional *a, uint16_t type, const uint8_t *owner,
+			const uint8_t *rdata)
+{
+	struct target t;
+	const uint8_t *name = rdata_first_name(type, rdata);
+	bool alias = wire_peek_be16(rdata) == SVCB_ALIAS_MODE;
+	if (!alias)
+		return put_addresses(a, *name ? name : owner);
+	return *name == 0 || (find_target(a, name, &t) && put_type(a, &t, type) &&
+			      put_type(a, &t, RRTYPE_A) && put_type(a, &t, RRTYPE_AAAA));
+}
+
+// False once no more can be added.
+static bool put_set(struct additional *a, unsigned which)
+{
+	const struct rrset set = a->set[which].set;
+	const uint8_t *owner = a->set[which].owner, *record = set.records;
+	bool more = true;
+	for (uint32_t i = 0; more && i < set.count; i++, record = next_record(record)) {
+		const uint8_t *name = rdata_first_name(set.type, record + 2);
+		if (a->set[which].glued && name_is_at_or_below(name, owner))
+			continue;
+		if (is_service(set.type))
+			more = put_service(a, set.type, owner, record + 2);
+		else if (set.type == RRTYPE_NAPTR)
+			more = put_naptr(a, record + 2, name);
+		else
+			more = put_addresses(a, name);
+	}
+	return more;
+}
+
+void additional_put(struct additional *a, const struct zone *zone)
+{
+	a->zone = zone;
+	for (unsigned i = 0; i < a->sets; i++)
+		if (!put_set(a, i))
+			break;
+}
