@@ -42,6 +42,7 @@ struct config_server {
 	char *identity;
 	char *version;
 	uint16_t edns_udp_octets;
+	bool *cross_zone_aliases;
 	enum log_level *log_level;
 };
 

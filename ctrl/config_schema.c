@@ -25,6 +25,8 @@ static const cyaml_schema_field_t server_fields[] = {
 	CYAML_FIELD_STRING_PTR("identity", OPTIONAL, struct config_server, identity, 1, 255),
 	CYAML_FIELD_STRING_PTR("version", OPTIONAL, struct config_server, version, 1, 255),
 	CYAML_FIELD_UINT("edns-udp-size", OPTIONAL, struct config_server, edns_udp_octets),
+	CYAML_FIELD_BOOL_PTR("cross-zone-aliases", OPTIONAL, struct config_server,
+			     cross_zone_aliases),
 	CYAML_FIELD_ENUM_PTR("log-level", OPTIONAL | CYAML_FLAG_STRICT, struct config_server,
 			     log_level, log_levels, 4),
 	CYAML_FIELD_END

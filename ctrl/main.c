@@ -332,6 +332,7 @@ static enum result publish_answer_config(struct daemon *d, const struct config_s
 	if (!c)
 		return RESULT_NO_MEMORY;
 	c->edns_udp_octets = server->edns_udp_octets;
+	c->cross_zone_aliases = server->cross_zone_aliases && *server->cross_zone_aliases;
 	if (server->identity) {
 		c->identity_len = (uint8_t)strlen(server->identity);
 		memcpy(c->identity, server->identity, c->identity_len);

@@ -30,7 +30,7 @@ static void reads_all(void)
 {
 	static const char text[] =
 		"server:\n  identity: ns1\n  version: one\n  edns-udp-size: 4096\n"
-		"  log-level: debug\n"
+		"  cross-zone-aliases: true\n  log-level: debug\n"
 		"listen:\n  - address: 192.0.2.1\n    port: 5353\n  - address: 2001:db8::1\n"
 		"tcp:\n  max-connections: 5\n  idle-timeout: 7\n"
 		"control:\n  socket: /run/x.sock\n"
@@ -52,6 +52,7 @@ static void reads_all(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
 	CU_ASSERT_STRING_EQUAL(c->server.identity, "ns1");
 	CU_ASSERT_EQUAL(c->server.edns_udp_octets, 4096);
+	CU_ASSERT_TRUE(*c->server.cross_zone_aliases);
 	CU_ASSERT_EQUAL(*c->server.log_level, LOG_LEVEL_DEBUG);
 	CU_ASSERT_STRING_EQUAL(config_address_text(&c->listen[0].address, address),
 			       "192.0.2.1#5353");
