@@ -294,7 +294,8 @@ static cell_ref txn_head(struct zone_txn *t, const struct zone *filled,
 	struct zone *z = arena_cells(t->db->arena, ref);
 	memcpy(z, filled, sizeof(*z));
 	memcpy(z->apex, t->apex.wire, t->apex.len);
-	memcpy(z->apex + t->apex.len, chain->salt, filled->nsec3_salt_len);
+	if (filled->nsec3_salt_len)
+		memcpy(z->apex + t->apex.len, chain->salt, filled->nsec3_salt_len);
 	z->root = t->names.root;
 	z->nsec3_root = t->nsec3.root;
 	z->state = ZONE_SERVED;
