@@ -117,12 +117,13 @@ static const char *type_text(unsigned type, char buf[16])
 	static const struct {
 		unsigned type;
 		const char *text;
-	} known[] = { { 1, "A" },     { 2, "NS" },      { 5, "CNAME" },  { 6, "SOA" },
-		      { 12, "PTR" },  { 15, "MX" },     { 16, "TXT" },   { 28, "AAAA" },
-		      { 33, "SRV" },  { 39, "DNAME" },  { 43, "DS" },    { 46, "RRSIG" },
-		      { 47, "NSEC" }, { 48, "DNSKEY" }, { 14, "MINFO" }, { 255, "ANY" },
-		      { 7, "MB" },    { 18, "AFSDB" },  { 21, "RT" },    { 35, "NAPTR" },
-		      { 36, "KX" },   { 64, "SVCB" },   { 65, "HTTPS" } };
+	} known[] = { { 1, "A" },          { 2, "NS" },      { 5, "CNAME" },  { 6, "SOA" },
+		      { 12, "PTR" },       { 15, "MX" },     { 16, "TXT" },   { 28, "AAAA" },
+		      { 33, "SRV" },       { 39, "DNAME" },  { 43, "DS" },    { 46, "RRSIG" },
+		      { 47, "NSEC" },      { 48, "DNSKEY" }, { 14, "MINFO" }, { 255, "ANY" },
+		      { 7, "MB" },         { 18, "AFSDB" },  { 21, "RT" },    { 35, "NAPTR" },
+		      { 36, "KX" },        { 64, "SVCB" },   { 65, "HTTPS" }, { 50, "NSEC3" },
+		      { 51, "NSEC3PARAM" } };
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (known[i].type == type)
 			return known[i].text;
@@ -148,6 +149,53 @@ static void print_numbers(struct reader *r, unsigned count, unsigned octets)
 {
 	while (count--)
 		print(r, " %u", number(r, octets));
+}
+
+// The types of an NSEC or NSEC3 record.
+static void print_types(struct reader *r, size_t end)
+{
+	char buf[16];
+	while (r->at < end && !r->broken) {
+		unsigned window = octet(r), octets = octet(r);
+		for (unsigned i = 0; i < octets * 8; i += 8)
+			for (unsigned bits = octet(r), bit = 0; bit < 8; bit++)
+				if (bits & 0x80u >> bit)
+					print(r, " %s", type_text(window << 8 | (i + bit), buf));
+	}
+}
+
+// Of signatures what they cover, the labels, and whose they are.
+static void signature(struct reader *r, size_t end)
+{
+	char buf[16];
+	print(r, " %s", type_text(number(r, 2), buf));
+	number(r, 1);
+	print_numbers(r, 1, 1);
+	number(r, 4), number(r, 4), number(r, 4), number(r, 2);
+	print(r, " "), name(r, false);
+	while (r->at < end && !r->broken)
+		octet(r);
+}
+
+// Flags, iterations, salt, next hash in base32hex, types.
+static void nsec3(struct reader *r, size_t end)
+{
+	number(r, 1);
+	print_numbers(r, 1, 1);
+	print_numbers(r, 1, 2);
+	unsigned salt = octet(r);
+	if (salt)
+		print_hex(r, r->at + salt);
+	else
+		print(r, " -");
+	print(r, " ");
+	for (unsigned left = octet(r); left >= 5 && !r->broken; left -= 5) {
+		uint64_t bits = (uint64_t)octet(r) << 32;
+		bits |= number(r, 4);
+		for (int shift = 35; shift >= 0; shift -= 5)
+			print(r, "%c", "0123456789abcdefghijklmnopqrstuv"[bits >> shift & 31]);
+	}
+	print_types(r, end);
 }
 
 static void address(struct reader *r, int family, size_t octets, size_t end)
@@ -186,6 +234,12 @@ static void rdata(struct reader *r, unsigned type, size_t end)
 	case 7:
 	case 12: print(r, " "), name(r, true); break;
 	case 39: print(r, " "), name(r, false); break;
+	case 46: signature(r, end); break;
+	case 47:
+		print(r, " "), name(r, false);
+		print_types(r, end);
+		break;
+	case 50: nsec3(r, end); break;
 	case 15: print_numbers(r, 1, 2), print(r, " "), name(r, true); break;
 	case 18:
 	case 21:

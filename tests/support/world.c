@@ -212,7 +212,24 @@ void world_parse_record(const char *line, const struct name *apex, struct world_
 	r->record.rdata_len = (uint16_t)wire_out_len(&o);
 }
 
-static void add_lines(struct zone_txn *txn, const struct name *apex, const char *text)
+// Who takes records.
+struct taker {
+	void (*take)(void *, const struct zone_record *);
+	void *arg;
+};
+
+static void take_for_txn(void *arg, const struct zone_record *r)
+{
+	char owner[NAME_TEXT_SIZE];
+	require(zone_txn_add(arg, r), name_to_text(r->owner, owner));
+}
+
+static void take_for_signer(void *arg, const struct zone_record *r)
+{
+	signer_add(arg, r);
+}
+
+static void add_lines(const struct taker *taker, const struct name *apex, const char *text)
 {
 	static char line[LINE_OCTETS];
 	static struct world_record r;
@@ -226,7 +243,7 @@ static void add_lines(struct zone_txn *txn, const struct name *apex, const char 
 		if (at_end(line) || *line == ';')
 			continue;
 		world_parse_record(line, apex, &r);
-		require(zone_txn_add(txn, &r.record), line);
+		taker->take(taker->arg, &r.record);
 	}
 }
 
@@ -236,7 +253,8 @@ static void publish(struct world *w, struct zone_version *version)
 	rcu_reader_quiescent();
 }
 
-void world_zone(struct world *w, const char *apex_text, const char *text)
+static void make_zone(struct world *w, const char *apex_text, const char *text,
+		      const struct signer_options *signing)
 {
 	struct name apex;
 	struct zone_txn *txn;
@@ -244,9 +262,26 @@ void world_zone(struct world *w, const char *apex_text, const char *text)
 	require(name_from_text(apex_text, &apex), apex_text);
 	struct zone_txn_options options = { .apex = apex.wire };
 	require(zone_txn_begin(w->db, &options, &txn), apex_text);
-	add_lines(txn, &apex, text);
+	if (signing) {
+		struct signer *s = signer_new(apex.wire, signing);
+		add_lines(&(struct taker){ take_for_signer, s }, &apex, text);
+		signer_finish(s, take_for_txn, txn);
+	} else {
+		add_lines(&(struct taker){ take_for_txn, txn }, &apex, text);
+	}
 	require(zone_txn_commit(txn, &version), apex_text);
 	publish(w, version);
+}
+
+void world_zone(struct world *w, const char *apex_text, const char *text)
+{
+	make_zone(w, apex_text, text, NULL);
+}
+
+void world_signed_zone(struct world *w, const char *apex_text, const char *text,
+		       const struct signer_options *options)
+{
+	make_zone(w, apex_text, text, options);
 }
 
 void world_not_loaded(struct world *w, const char *apex_text)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "support/signer.h"
 #include "understudy/answer.h"
 #include "understudy/zonedb.h"
 
@@ -28,6 +29,10 @@ void world_close(struct world *w);
 // (without escapes) and types that are one name, else RFC 3597's "\# LENGTH HEX". Lines that are
 // empty or begin with ";" are skipped.
 void world_zone(struct world *w, const char *apex, const char *text);
+
+// The same, signed; see support/signer.h.
+void world_signed_zone(struct world *w, const char *apex, const char *text,
+		       const struct signer_options *options);
 
 // One record of such a line in wire format, into `r`, which points into the
 // buffers; at most 65,535 octets of rdata.

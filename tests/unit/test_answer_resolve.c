@@ -45,7 +45,7 @@ static const char zone_text[] = "@ 300 SOA ns1 root 1 3600 600 86400 60\n"
 
 static const char alias_text[] =
 	"c 300 CNAME ns1\n"
-	"c 300 NSEC \\# 3 000000\n"
+	"c 300 NSEC \\# 4 00000140\n"
 	"cc 200 CNAME c\n"
 	"csub 300 CNAME x.sub\n"
 	"cout 300 CNAME www.example.\n"
@@ -190,7 +190,7 @@ static void test_cname(void)
 	    "an ns1.z.test. 300 AAAA 2001:db8::1\n",
 	    "cc.z.test.", RRTYPE_AAAA);
 	ASK(&world, "rcode 0 aa\nan cc.z.test. 200 CNAME c.z.test.\n", "cc.z.test.", RRTYPE_CNAME);
-	ASK(&world, "rcode 0 aa\nan c.z.test. 300 NSEC 000000\n", "c.z.test.", RRTYPE_NSEC);
+	ASK(&world, "rcode 0 aa\nan c.z.test. 300 NSEC . A\n", "c.z.test.", RRTYPE_NSEC);
 	ASK(&world, "rcode 0 aa\nns " SOA, "c.z.test.", RRTYPE_RRSIG);
 	ASK(&world, "rcode 0 aa\nan cout.z.test. 300 CNAME www.example.\n", "cout.z.test.",
 	    RRTYPE_A);
@@ -376,18 +376,17 @@ static void test_any_and_signatures(void)
 	ASK(&world, "rcode 0 aa\nan multi.z.test. 300 A 192.0.2.9\n", "multi.z.test.", RRTYPE_ANY);
 	ASK(&world,
 	    "rcode 0 aa\nan multi.z.test. 300 A 192.0.2.9\n"
-	    "an multi.z.test. 300 RRSIG 00010803000000000000000000000000000000\n"
+	    "an multi.z.test. 300 RRSIG A 3 .\n"
 	    "an multi.z.test. 300 MX 10 ns1.z.test.\nan multi.z.test. 300 MX 20 multi.z.test.\n"
-	    "an multi.z.test. 300 RRSIG 000f0803000000000000000000000000000000\n"
+	    "an multi.z.test. 300 RRSIG MX 3 .\n"
 	    "ar ns1.z.test. 300 A 192.0.2.1\nar ns1.z.test. 300 AAAA 2001:db8::1\n",
 	    "multi.z.test.", RRTYPE_ANY, .tcp = true);
 	ASK(&world,
-	    "rcode 0 aa\nan multi.z.test. 300 RRSIG 00010803000000000000000000000000000000\n"
-	    "an multi.z.test. 300 RRSIG 000f0803000000000000000000000000000000\n",
+	    "rcode 0 aa\nan multi.z.test. 300 RRSIG A 3 .\n"
+	    "an multi.z.test. 300 RRSIG MX 3 .\n",
 	    "multi.z.test.", RRTYPE_RRSIG, .tcp = true);
-	ASK(&world,
-	    "rcode 0 aa\nan multi.z.test. 300 RRSIG 00010803000000000000000000000000000000\n",
-	    "multi.z.test.", RRTYPE_RRSIG);
+	ASK(&world, "rcode 0 aa\nan multi.z.test. 300 RRSIG A 3 .\n", "multi.z.test.",
+	    RRTYPE_RRSIG);
 	ASK(&world, "rcode 0 aa\nan cc.z.test. 200 CNAME c.z.test.\n", "cc.z.test.", RRTYPE_ANY);
 	ASK(&world, "rcode 0 aa\nns " SOA, "ent.z.test.", RRTYPE_ANY, .tcp = true);
 	ASK(&world, "rcode 3 aa\nns " SOA, "nope.z.test.", RRTYPE_ANY);
