@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // RFC 1034 section 4.3.2 with its later turns: wildcards (4592), DNAME (6672),
-// negative answers (2308), DS (4035 section 3.1.4.1), ANY (8482).
+// negative answers (2308), signatures, proofs and DS (4035 section 3.1), ANY (8482).
 //
 // Whatever does not fit although it must be there sets TC and ends the reply;
 // what is optional is left out silently.
@@ -29,21 +29,62 @@ static bool put(struct resolver *rs, enum section section, struct owner *owner,
 	return false;
 }
 
+// Whether signatures and proofs are wanted (RFC 3225).
+static bool wants_dnssec(const struct resolver *rs)
+{
+	return rs->query->dnssec_ok;
+}
+
+// An RRset that must be there, and its signatures. Their TTL is that of what they
+// cover (RFC 4034 section 3), also where that was lowered.
+static bool put_signed(struct resolver *rs, enum section section, struct owner *owner,
+		       const struct node *node, const struct rrset *set)
+{
+	struct rrset sigs;
+	if (!put(rs, section, owner, set))
+		return false;
+	if (!wants_dnssec(rs) || !(node_flags(node) & NODE_SIGNED) || set->type == RRTYPE_RRSIG ||
+	    !node_signatures(rs->view, node, set->type, &sigs))
+		return true;
+	if (sigs.ttl_s > set->ttl_s)
+		sigs.ttl_s = set->ttl_s;
+	return put(rs, section, owner, &sigs);
+}
+
+// Writes the proofs collected; after it nothing can be put into the answer section.
+static bool put_proofs(struct resolver *rs)
+{
+	if (!denial_put(&rs->denial, rs->reply))
+		rs->reply->truncated = true;
+	return !rs->reply->truncated;
+}
+
+// What a wildcard gave needs the proof that nothing closer exists (RFC 4035
+// section 3.1.3.3).
+static void prove_expansion(struct resolver *rs)
+{
+	if (rs->found->status == FIND_WILDCARD && wants_dnssec(rs))
+		denial_of_closer(&rs->denial, rs->found);
+}
+
+// An RRset of the node that was found.
 static bool put_answer(struct resolver *rs, const struct rrset *set)
 {
-	if (!put(rs, SECTION_ANSWER, current_owner(rs), set))
+	if (!put_signed(rs, SECTION_ANSWER, current_owner(rs), rs->found->node, set))
 		return false;
 	additional_note(&rs->additional, current_owner(rs)->name, set);
+	prove_expansion(rs);
 	return true;
 }
 
-// The SOA of a negative answer; its TTL is the time that the negative answer
-// may be cached (RFC 2308 section 3).
-static void put_soa(struct resolver *rs)
+// A negative answer: the SOA, whose TTL is the time that the negative answer may be
+// cached (RFC 2308 section 3), and the proofs.
+static void put_negative(struct resolver *rs)
 {
 	const struct zone *zone = rs->found->zone;
+	const struct node *apex_node = zone_apex_node(rs->view, zone);
 	struct rrset soa;
-	bool there = node_rrset(rs->view, zone_apex_node(rs->view, zone), RRTYPE_SOA, &soa);
+	bool there = node_rrset(rs->view, apex_node, RRTYPE_SOA, &soa);
 	assert(there && soa.count == 1);
 	(void)there;
 	uint32_t minimum_s = wire_peek_be32(soa.records + soa.octets - SOA_MINIMUM_OCTETS);
@@ -56,13 +97,28 @@ static void put_soa(struct resolver *rs)
 		if (*apex)
 			owner.place = (uint16_t)(REPLY_QNAME_PLACE + (apex - qname));
 	}
-	put(rs, SECTION_AUTHORITY, &owner, &soa);
+	if (put_signed(rs, SECTION_AUTHORITY, &owner, apex_node, &soa) && wants_dnssec(rs))
+		denial_of_answer(&rs->denial, rs->found);
 }
 
 // Where the name stands in records of this type, behind RDLENGTH.
 static const uint8_t *target_name(const struct rrset *set, const uint8_t *record)
 {
 	return record + 2 + rdata_shape(set->type)->lead;
+}
+
+// Whether what is delegated is signed: its DS, or the proof that there is none (RFC
+// 4035 section 3.1.4).
+static bool put_security(struct resolver *rs, struct owner *owner)
+{
+	const struct node *cut = rs->found->cut;
+	struct rrset ds;
+	if (!wants_dnssec(rs))
+		return true;
+	if (node_rrset(rs->view, cut, RRTYPE_DS, &ds))
+		return put_signed(rs, SECTION_AUTHORITY, owner, cut, &ds);
+	denial_of_ds(&rs->denial, rs->found);
+	return true;
 }
 
 static void put_referral(struct resolver *rs)
@@ -78,13 +134,14 @@ static void put_referral(struct resolver *rs)
 	// name (RFC 1035 section 4.1.1).
 	if (rs->aliases == 0)
 		rs->reply->authoritative = false;
-	if (put(rs, SECTION_AUTHORITY, &owner, &ns) &&
+	if (put(rs, SECTION_AUTHORITY, &owner, &ns) && put_security(rs, &owner) && put_proofs(rs) &&
 	    !additional_glue(&rs->additional, f->zone, rs->delegated, &ns))
 		rs->reply->truncated = true;
 }
 
-// For ANY everything, for RRSIG all of these whatever they cover; but over UDP
-// one RRset, or what signs one (RFC 8482 section 4.1; BIND and Knot do the same).
+// For ANY everything, signatures always among it, for RRSIG all of these whatever
+// they cover; but over UDP one RRset, or what signs one (RFC 8482 section 4.1; BIND
+// and Knot do the same).
 static void put_iterated(struct resolver *rs, const struct node *node)
 {
 	bool any = rs->query->qtype == RRTYPE_ANY;
@@ -95,11 +152,18 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 		if (!any && set.type != RRTYPE_RRSIG)
 			continue;
 		found = true;
-		if (!put_answer(rs, &set) || !rs->stream)
+		if (!rs->stream) {
+			put_answer(rs, &set);
 			return;
+		}
+		if (!put(rs, SECTION_ANSWER, current_owner(rs), &set))
+			return;
+		additional_note(&rs->additional, current_owner(rs)->name, &set);
 	}
-	if (!found)
-		put_soa(rs);
+	if (found)
+		prove_expansion(rs);
+	else
+		put_negative(rs);
 }
 
 // A CNAME speaks for its name in all types but these (RFC 1034 section 3.6.2,
@@ -166,7 +230,7 @@ static bool put_dname(struct resolver *rs, const struct rrset *dname, const uint
 		if (rs->dnames[i] == node)
 			return true;
 	struct owner owner = { .name = owner_name };
-	return put(rs, SECTION_ANSWER, &owner, dname);
+	return put_signed(rs, SECTION_ANSWER, &owner, node, dname);
 }
 
 // True if there is a next name to be answered for.
@@ -196,7 +260,8 @@ static bool answer_dname(struct resolver *rs)
 		.octets = 2 + n,
 		.records = record,
 	};
-	if (!put_answer(rs, &cname) || rs->query->qtype == RRTYPE_CNAME)
+	// Nobody can sign it; the DNAME speaks for it (RFC 6672 section 5.3.1).
+	if (!put(rs, SECTION_ANSWER, current_owner(rs), &cname) || rs->query->qtype == RRTYPE_CNAME)
 		return false;
 	// A DNAME that leads below itself would make new names without end.
 	return !name_is_at_or_below(target, owner_name) && follow(rs, record + 2);
@@ -219,7 +284,7 @@ static bool answer_name(struct resolver *rs)
 		rs->reply->rcode = RCODE_NXDOMAIN;
 	struct rrset set;
 	if (!f->node)
-		put_soa(rs);
+		put_negative(rs);
 	else if ((node_flags(f->node) & NODE_CNAME) && alias_applies(qtype))
 		return answer_cname(rs);
 	else if (qtype == RRTYPE_ANY || qtype == RRTYPE_RRSIG)
@@ -227,7 +292,7 @@ static bool answer_name(struct resolver *rs)
 	else if (node_rrset(rs->view, f->node, qtype, &set))
 		put_answer(rs, &set);
 	else
-		put_soa(rs);
+		put_negative(rs);
 	return false;
 }
 
@@ -239,6 +304,8 @@ void resolve(struct resolver *rs)
 		return;
 	}
 	rs->aliases = 0;
+	rs->denial.view = rs->view;
+	rs->denial.count = 0;
 	additional_begin(&rs->additional, rs->view, r, rs->query->dnssec_ok);
 	rs->owners[0] = (struct owner){ .name = rs->query->qname };
 	if (*rs->query->qname) // a pointer to the root would be longer than the root
@@ -248,7 +315,7 @@ void resolve(struct resolver *rs)
 	r->authoritative = true;
 	while (answer_name(rs))
 		;
-	if (!r->truncated)
+	if (!r->truncated && put_proofs(rs))
 		additional_put(&rs->additional, rs->found->zone);
 	// RFC 1035 section 6.2: no answer speaks for all classes.
 	if (rs->query->qclass == RRCLASS_ANY)

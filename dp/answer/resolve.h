@@ -8,6 +8,7 @@
 #include "understudy/zone.h"
 
 #include "additional.h"
+#include "denial.h"
 #include "query.h"
 #include "reply.h"
 
@@ -31,6 +32,7 @@ struct resolver {
 	bool across_zones;       // aliases are followed into other zones of ours
 	unsigned aliases;
 	struct additional additional;
+	struct denial denial;
 	struct find chased; // finds of all names but the first
 	struct owner owners[RESOLVE_ALIASES_MAX + 1];
 	const struct node *dnames[RESOLVE_ALIASES_MAX + 1]; // above owners[], or NULL

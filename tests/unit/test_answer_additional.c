@@ -12,7 +12,7 @@ static const char zone_text[] = "@ 300 SOA ns1 root 1 3600 600 86400 60\n"
 				"ns1 300 A 192.0.2.1\n"
 				"t 300 A 192.0.2.2\n"
 				"t 300 AAAA 2001:db8::2\n"
-				"t 600 RRSIG \\# 19 0001080300000400000000000000000000000a\n"
+				"t 600 RRSIG \\# 19 00010803000004000000000000000000000000\n"
 				"u 300 A 192.0.2.3\n"
 				"afsdb 300 AFSDB 1 t\n"
 				"rt 300 RT 1 t\n"
@@ -165,7 +165,7 @@ static void test_signatures(void)
 {
 	ASK(&world,
 	    "rcode 0 aa\nan kx.z.test. 300 KX 1 t.z.test.\nar t.z.test. 300 A 192.0.2.2\n"
-	    "ar t.z.test. 300 RRSIG 0001080300000400000000000000000000000a\n"
+	    "ar t.z.test. 300 RRSIG A 3 .\n"
 	    "ar t.z.test. 300 AAAA 2001:db8::2\nopt 1232 0 8000 0\n",
 	    "kx.z.test.", RRTYPE_KX, .edns = 4096, .dnssec_ok = true);
 }

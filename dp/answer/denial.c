@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which NSEC records prove what (RFC 4035 section 3.1.3), and which NSEC3 records
+// (RFC 5155 section 7.2). A zone with a chain of NSEC3 is denied by that one.
+//
+// A zone that is unsigned, or whose chain has holes, gets what proofs there are:
+// it is the signer's business that they suffice.
+#include "denial.h"
+
+#include <string.h>
+
+#include "understudy/name.h"
+#include "understudy/rr.h"
+
+// Each node once; NULL, a hole in the chain, not at all.
+static void add(struct denial *d, const struct zone *zone, const struct node *node, uint16_t type)
+{
+	if (!node)
+		return;
+	for (unsigned i = 0; i < d->count; i++)
+		if (d->proof[i].node == node)
+			return;
+	if (d->count < DENIAL_PROOFS_MAX)
+		d->proof[d->count++] =
+			(struct denial_proof){ .zone = zone, .node = node, .type = type };
+}
+
+// The name's ancestor of so many labels.
+static const uint8_t *ancestor(const struct find *f, unsigned labels)
+{
+	return name_skip_labels(f->qname, name_label_count(f->qname) - labels);
+}
+
+// The asterisk below the name's ancestor of so many labels, of which the name has
+// more: it is no longer than the name.
+static void wildcard_below(const struct find *f, unsigned labels, uint8_t out[NAME_MAX_OCTETS])
+{
+	const uint8_t *encloser = ancestor(f, labels);
+	memcpy(out, "\1*", 2);
+	memcpy(out + 2, encloser, name_length(encloser));
+}
+
+// --- NSEC ------------------------------------------------------------------------
+
+// An NSEC chain begins at the apex.
+static bool has_nsec(const struct denial *d, const struct zone *zone)
+{
+	const struct node *apex = zone_apex_node(d->view, zone);
+	struct rrset nsec;
+	return (node_flags(apex) & NODE_SIGNED) && node_rrset(d->view, apex, RRTYPE_NSEC, &nsec);
+}
+
+static void nsec_at(struct denial *d, const struct find *f, const struct node *node)
+{
+	add(d, f->zone, node, RRTYPE_NSEC);
+}
+
+static void nsec_covering(struct denial *d, const struct find *f, const uint8_t *name)
+{
+	nsec_at(d, f, zone_node_before(d->view, f->zone, name));
+}
+
+static void nsec_of_answer(struct denial *d, const struct find *f)
+{
+	uint8_t wildcard[NAME_MAX_OCTETS];
+	if (f->status == FIND_NODE) {
+		nsec_at(d, f, f->node);
+		return;
+	}
+	nsec_covering(d, f, f->qname);
+	if (f->status == FIND_EMPTY)
+		return;
+	if (f->node) {
+		nsec_at(d, f, f->node);
+		return;
+	}
+	wildcard_below(f, f->encloser_labels, wildcard);
+	nsec_covering(d, f, wildcard);
+}
+
+// --- NSEC3 -----------------------------------------------------------------------
+
+static const struct node *nsec3_for(struct denial *d, const struct find *f, const uint8_t *name,
+				    bool *match)
+{
+	struct nsec3_params params;
+	uint8_t hash[NSEC3_HASH_OCTETS];
+	if (!zone_nsec3_params(f->zone, &params))
+		return NULL;
+	nsec3_hash(name, (unsigned)name_length(name), &params, hash);
+	return zone_nsec3_find(d->view, f->zone, hash, match);
+}
+
+// What matches or covers the name.
+static void nsec3_at(struct denial *d, const struct find *f, const uint8_t *name)
+{
+	bool match;
+	add(d, f->zone, nsec3_for(d, f, name, &match), RRTYPE_NSEC3);
+}
+
+// The proof of the closest provable encloser (section 7.2.1) of the name's ancestor
+// of `labels` labels, of which alone it consists if that one has an NSEC3 itself.
+// Returns the labels of what it matches.
+//
+// All that exists has an NSEC3 but unsigned delegations that were left out, and what
+// is above nothing but these. Above what has one everything has: so the border is
+// found by halving, and the longest name costs nine hashes.
+static unsigned nsec3_encloser(struct denial *d, const struct find *f, unsigned labels)
+{
+	const struct node *encloser = NULL, *closer = NULL;
+	unsigned low = zone_apex_labels(f->zone), high = labels + 1; // has one, has none
+	for (unsigned at = labels; !encloser || low + 1 < high;) {
+		bool match;
+		const struct node *node = nsec3_for(d, f, ancestor(f, at), &match);
+		if (!node || (!match && at == low))
+			break;
+		if (match) {
+			encloser = node;
+			low = at;
+		} else {
+			closer = node;
+			high = at;
+		}
+		at = at == labels ? high - 1 : (low + high) / 2;
+	}
+	add(d, f->zone, encloser, RRTYPE_NSEC3);
+	add(d, f->zone, closer, RRTYPE_NSEC3);
+	return low;
+}
+
+static void nsec3_of_answer(struct denial *d, const struct find *f)
+{
+	uint8_t wildcard[NAME_MAX_OCTETS];
+	if (f->status == FIND_NODE || f->status == FIND_EMPTY) {
+		nsec3_encloser(d, f, name_label_count(f->qname));
+		return;
+	}
+	unsigned encloser = nsec3_encloser(d, f, f->encloser_labels + 1u);
+	if (encloser > f->encloser_labels)
+		encloser = f->encloser_labels; // an NSEC3 of what does not exist
+	wildcard_below(f, encloser, wildcard);
+	nsec3_at(d, f, wildcard);
+}
+
+// --- what the resolver asks for --------------------------------------------------
+
+static bool has_nsec3(const struct zone *zone)
+{
+	struct nsec3_params params;
+	return zone_nsec3_params(zone, &params);
+}
+
+void denial_of_answer(struct denial *d, const struct find *f)
+{
+	if (has_nsec3(f->zone))
+		nsec3_of_answer(d, f);
+	else if (has_nsec(d, f->zone))
+		nsec_of_answer(d, f);
+}
+
+void denial_of_closer(struct denial *d, const struct find *f)
+{
+	if (has_nsec3(f->zone))
+		nsec3_at(d, f, ancestor(f, f->encloser_labels + 1u));
+	else if (has_nsec(d, f->zone))
+		nsec_covering(d, f, f->qname);
+}
+
+void denial_of_ds(struct denial *d, const struct find *f)
+{
+	if (has_nsec3(f->zone))
+		nsec3_encloser(d, f, f->encloser_labels);
+	else if (has_nsec(d, f->zone))
+		nsec_at(d, f, f->cut);
+}
+
+static bool put_proof(const struct denial *d, const struct denial_proof *p, struct reply *r)
+{
+	uint8_t name[NAME_MAX_OCTETS];
+	struct owner owner = { .name = name };
+	struct rrset set;
+	if (!node_rrset(d->view, p->node, p->type, &set))
+		return true;
+	node_owner(p->zone, p->node, name);
+	return reply_rrset(r, SECTION_AUTHORITY, &owner, &set) &&
+	       (!node_signatures(d->view, p->node, p->type, &set) ||
+		reply_rrset(r, SECTION_AUTHORITY, &owner, &set));
+}
+
+bool denial_put(struct denial *d, struct reply *r)
+{
+	bool fits = true;
+	for (unsigned i = 0; fits && i < d->count; i++)
+		fits = put_proof(d, &d->proof[i], r);
+	d->count = 0;
+	return fits;
+}

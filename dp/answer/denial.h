@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Proofs of what does not exist (RFC 4035 section 3.1.3, RFC 5155 section 7.2).
+//
+// While a query is resolved the proofs that its reply needs are collected, each
+// node once; they are written when the answer section is done.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "understudy/zone.h"
+
+#include "reply.h"
+
+// A wildcard for every name of a chain of aliases, and what the last one needs.
+#define DENIAL_PROOFS_MAX 28
+
+// A node whose NSEC or NSEC3 records belong into the reply.
+struct denial_proof {
+	const struct zone *zone;
+	const struct node *node;
+	uint16_t type;
+};
+
+struct denial {
+	const struct catalog *view;
+	unsigned count;
+	struct denial_proof proof[DENIAL_PROOFS_MAX];
+};
+
+// That the name of `f` does not exist, or has no RRset of the type: whatever was
+// found, if it is neither a referral nor a DNAME.
+void denial_of_answer(struct denial *d, const struct find *f);
+
+// That nothing exists between the wildcard found and the name.
+void denial_of_closer(struct denial *d, const struct find *f);
+
+// That there is no DS at the cut found.
+void denial_of_ds(struct denial *d, const struct find *f);
+
+// Writes all proofs into the authority section and forgets them. False if one
+// does not fit.
+bool denial_put(struct denial *d, struct reply *r);
