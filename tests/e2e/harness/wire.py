@@ -13,8 +13,8 @@ class Malformed(Exception):
     pass
 
 
-def read_name(wire, at):
-    """The name at `at`, lower case, uncompressed; and where it ends."""
+def read_name(wire, at, fold=True):
+    """The name at `at`, uncompressed, in lower case unless told otherwise; and where it ends."""
     out = []
     end = None
     limit = at
@@ -33,7 +33,8 @@ def read_name(wire, at):
         at += 1 + length
         out.append(wire[at - 1 - length:at])
         if not length:
-            return b"".join(out).lower(), end or at
+            name = b"".join(out)
+            return name.lower() if fold else name, end or at
 
 
 def read_record(wire, at):
