@@ -19,18 +19,20 @@ OTHER_KEY = ("other.example", "hmac-sha512", "YW5vdGhlciBzZWNyZXQsIHdoaWNoIG5vYm
 
 class Peer:
     """A name server at `address` that serves `content` ({origin: zone text or path
-    of a file}) to anyone, or only to `key`, and tells `notify` of changes."""
+    of a file}) to anyone, or only to `key`, and tells `notify` of changes. Over UDP
+    it sends `edns_octets` at most."""
 
     address = None
 
     def __init__(self, ns, workdir, content, key=None, notify=(net.SERVER,), cpus=None,
-                 updates=False):
+                 updates=False, edns_octets=1232):
         self.ns = ns
         self.dir = os.path.join(workdir, type(self).__name__.lower())
         self.key = key
         self.notify = notify
         self.cpus = cpus
         self.updates = updates
+        self.edns_octets = edns_octets
         self.process = None
         os.makedirs(self.dir, exist_ok=True)
         self.files = {}
@@ -101,6 +103,9 @@ options {{
     recursion no;
     dnssec-validation no;
     empty-zones-enable no;
+    edns-udp-size {self.edns_octets};
+    max-udp-size {self.edns_octets};
+    minimal-responses no-auth;
     check-integrity no;
     allow-transfer {{ {allow or 'any;'} }};
     notify explicit;
@@ -160,6 +165,7 @@ class Knot(Peer):
 server:
     rundir: "{self.dir}"
     listen: ["{self.address}@53", "{net.v6(self.address)}@53"]
+    udp-max-payload: {self.edns_octets}
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
@@ -209,8 +215,8 @@ server:
     zonelistfile: "{self.dir}/zone.list"
     database: ""
     zonefiles-check: yes
-    ipv4-edns-size: 1232
-    ipv6-edns-size: 1232
+    ipv4-edns-size: {self.edns_octets}
+    ipv6-edns-size: {self.edns_octets}
     minimal-responses: no
     rrl-ratelimit: 0
     rrl-whitelist-ratelimit: 0
@@ -226,9 +232,13 @@ remote-control:
         for origin, path in self.files.items():
             config += (f'zone:\n    name: "{origin}"\n    zonefile: "{path}"\n'
                        f"    provide-xfr: 0.0.0.0/0 {name}\n    provide-xfr: ::/0 {name}\n"
-                       f"    outgoing-interface: {self.address}\n"
+                       f"    outgoing-interface: {self.address}\n" + self.zone_options(origin)
                        + "".join(f"    notify: {a} {name}\n" for a in self.notify))
         zones.write(self.path("nsd.conf"), config)
+
+    def zone_options(self, _origin):
+        """More lines of the configuration for a zone."""
+        return ""
 
     def argv(self):
         return ["/usr/sbin/nsd", "-d", "-c", self.path("nsd.conf")]

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whether two servers' replies to one query say the same, and what a reply is a case of.
+
+Rcode, flags (CD apart) and answer must be equal; the authority section too, except that
+NS records are optional where there is an answer, and that denial may differ if both prove
+what the reply says. The additional section and what OPT holds are free. If any server
+truncates, only rcode and TC count. Of aliases more than five the common part counts. ANY,
+and RRSIG alike, may be answered with any of what there is (RFC 8482)."""
+
+import struct
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import proof
+
+from harness import wire as strict
+
+FLAGS = strict.FLAGS & ~dns.flags.CD
+TC, AA = dns.flags.TC, dns.flags.AA
+OPT, RRSIG, NS, CNAME, DNAME, SOA, DS = 41, 46, 2, 5, 39, 6, 43
+NSEC, NSEC3 = 47, 50
+WHOLE = (255, 46)
+ALIASES = 5
+
+
+class Reply:
+    """What is compared of a reply. Sections are sets of (owner, type, class, TTL, rdata)."""
+
+    __slots__ = ("rcode", "flags", "question", "answer", "authority", "additional", "octets")
+
+    def __init__(self, octets):
+        self.octets = octets
+        try:
+            _, flags, questions, *counts = struct.unpack_from("!HHHHHH", octets)
+            at = 12
+            for _ in range(questions):
+                at = strict.read_name(octets, at)[1] + 4
+            self.question = octets[12:at]
+            self.rcode = flags & 15
+            self.flags = flags & FLAGS
+            sections = []
+            for count in counts:
+                section = set()
+                for _ in range(count):
+                    record, at = strict.read_record(octets, at)
+                    section.add(record)
+                    if record[1] == OPT:
+                        self.rcode |= record[3] >> 24 << 4
+                if len(section) != count:
+                    raise strict.Malformed("a record twice")
+                sections.append(section)
+        except (IndexError, struct.error) as e:
+            raise strict.Malformed(str(e)) from e
+        if at != len(octets):
+            raise strict.Malformed("octets after the end")
+        self.answer, self.authority, self.additional = sections
+
+
+def read(octets):
+    """The reply, or a text that says why there is none."""
+    if octets is None:
+        return "no reply"
+    try:
+        return Reply(octets)
+    except strict.Malformed as e:
+        return f"malformed: {e}"
+
+
+def text(octets):
+    """A reply as dig shows it, for people."""
+    if octets is None:
+        return "no reply"
+    try:
+        return dns.message.from_wire(octets, ignore_trailing=True).to_text()
+    except dns.exception.DNSException as e:
+        return f"{e}: {octets.hex()}"
+
+
+def without_ns(authority):
+    return {r for r in authority if r[1] != NS and not (r[1] == RRSIG and r[4][:2] == b"\0\2")}
+
+
+def chain(query, answer):
+    """The aliases of an answer, in order."""
+    links = {r[0]: r[4] for r in answer if r[1] == CNAME}
+    name = b"".join(bytes((len(label),)) + label for label in query.name) + b"\0"
+    names = []
+    while name in links and name not in names:
+        names.append(name)
+        name = links[name]
+    return [*names, name]
+
+
+def difference(query, ours, theirs, truncated, everything):
+    """In what two replies differ, "" if they agree. `truncated`: some server's is;
+    `everything`: the answer records of all peers."""
+    if isinstance(ours, str) or isinstance(theirs, str):
+        return "reply"
+    if truncated:
+        if ours.rcode != theirs.rcode:
+            return "rcode"
+        # What was free to answer less has not had to truncate.
+        return "tc" if (ours.flags ^ theirs.flags) & TC and query.rdtype not in WHOLE else ""
+    if ours.answer != theirs.answer and long_alias(query, ours, theirs):
+        return ""
+    if ours.rcode != theirs.rcode:
+        return "rcode"
+    if ours.flags != theirs.flags:
+        return "flags"
+    if ours.question != theirs.question:
+        return "question"
+    if ours.answer != theirs.answer and not (
+            query.rdtype in WHOLE and ours.answer and theirs.answer
+            and ours.answer <= everything):
+        return "answer"
+    return authority_difference(query, ours, theirs)
+
+
+def long_alias(query, ours, theirs):
+    """Whether both follow more than five aliases, the same as far as both go."""
+    chains = [chain(query, ours.answer), chain(query, theirs.answer)]
+    length = min(map(len, chains))
+    return length > ALIASES and chains[0][:length] == chains[1][:length]
+
+
+def authority_difference(query, ours, theirs):
+    authority = ours.authority, theirs.authority
+    if ours.answer:
+        authority = tuple(map(without_ns, authority))
+    if authority[0] == authority[1]:
+        return ""
+    if proof.split(authority[0])[0] != proof.split(authority[1])[0]:
+        return "authority"
+    return "" if all(proof.proves(query, reply) for reply in (ours, theirs)) else "proof"
+
+
+def judge(query, octets, judges):
+    """Compares our reply (the first of `octets`) with those of the peers, of which only
+    `judges` (places among them, from 1) count. Returns our reply and {place: difference}
+    of those that differ."""
+    ours = read(octets[0])
+    rest = octets[0] and octets[0][2:]
+    if rest and all(octets[i] and octets[i][2:] == rest for i in judges):
+        return ours, {}
+    replies = {i: read(octets[i]) for i in judges}
+    whole = [r for r in (ours, *replies.values()) if not isinstance(r, str)]
+    truncated = any(r.flags & TC for r in whole)
+    everything = set().union(*(r.answer for r in replies.values() if not isinstance(r, str)))
+    found = {i: difference(query, ours, r, truncated, everything) for i, r in replies.items()}
+    return ours, {i: what for i, what in found.items() if what}
+
+
+def features(query, reply, names):
+    """What a reply is a case of; `names` are those of the zone that was asked about."""
+    if isinstance(reply, str):
+        return [reply.split(":")[0]]
+    out = ["tcp" if query.tcp else "udp"]
+    if query.dnssec:
+        out.append("do")
+    if reply.flags & TC:
+        return [*out, "truncated"]
+    if reply.rcode not in (0, 3):
+        return [*out, dns.rcode.to_text(reply.rcode).lower()]
+    types = {r[1] for r in reply.answer}
+    held = {r[1] for r in reply.authority}
+    out += answer_features(query, reply, names, types)
+    if SOA in held:
+        out.append("nxdomain" if reply.rcode == 3 else "nodata")
+        if reply.rcode == 0 and not names.exists(query.name) and not reply.answer:
+            out.append("wildcard nodata")
+        if query.name in names.empty:
+            out.append("ent")
+    elif NS in held and not reply.flags & AA:
+        out.append("referral")
+        if DS in held:
+            out.append("referral signed")
+    if query.rdtype == DS:
+        out.append("ds")
+    return out + denial_features(reply, held)
+
+
+def answer_features(query, reply, names, types):
+    out = []
+    if CNAME in types and query.rdtype != CNAME:
+        links = len(chain(query, reply.answer)) - 1
+        out.append(f"cname chain of {links}" if links <= ALIASES else "cname chain longer")
+    if DNAME in types and query.rdtype != DNAME:
+        out.append("dname")
+    if query.rdtype in types:
+        out.append("positive")
+    if query.rdtype == 255:
+        out.append("any")
+    if types and not names.exists(query.name) and DNAME not in types:
+        out.append("wildcard")
+    if len(reply.octets) > 4096:
+        out.append("large")
+    return out
+
+
+def denial_features(reply, held):
+    out = []
+    if NSEC in held:
+        out.append("nsec")
+    if NSEC3 in held:
+        out.append("nsec3")
+        if any(r[1] == NSEC3 and r[4][1] & 1 for r in reply.authority):
+            out.append("nsec3 opt-out")
+    return out
