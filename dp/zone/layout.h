@@ -30,6 +30,11 @@ static inline const void *cell_at(const uint8_t *base, cell_ref ref)
 	return base + (uint64_t)ref * CELL_OCTETS;
 }
 
+static inline cell_ref node_ref(const uint8_t *base, const struct node *n)
+{
+	return (cell_ref)(((const uint8_t *)n - base) / CELL_OCTETS);
+}
+
 // --- twigs ------------------------------------------------------------------
 
 struct twig {

@@ -262,6 +262,7 @@ static int compare_changes(const void *va, const void *vb, void *vc)
 struct making {
 	struct arena_writer *w;
 	struct node_changes *c;
+	const struct node *same; // node_replace: what may be shared
 	struct node_made made;
 	uint32_t rrsets;
 	uint8_t flags;
@@ -356,6 +357,33 @@ static enum result indirect_write(struct making *m, cell_ref ref, uint32_t octet
 	return RESULT_OK;
 }
 
+// The records of the open RRset, if they stand outside of m->same already; else 0.
+static cell_ref same_records(const struct making *m, uint32_t octets)
+{
+	const uint8_t *records = m->c->blob + m->records_at;
+	const uint8_t *base = m->w->arena->base, *p = node_entries(m->same);
+	for (unsigned left = node_rrset_count(m->same); left > 0; left--) {
+		struct entry e;
+		p = entry_read(p, &e);
+		if (!e.records && e.type == m->type && e.ref_octets == octets &&
+		    e.ref_count == m->records && memcmp(cell_at(base, e.ref), records, octets) == 0)
+			return e.ref;
+	}
+	return 0;
+}
+
+// The records of the open RRset in cells of their own; 0 without memory.
+static cell_ref records_outside(struct making *m, uint32_t octets)
+{
+	cell_ref ref = m->same ? same_records(m, octets) : 0;
+	if (ref)
+		return ref;
+	ref = arena_alloc(m->w, cells_for(octets));
+	if (ref)
+		memcpy(arena_cells(m->w->arena, ref), m->c->blob + m->records_at, octets);
+	return ref;
+}
+
 static enum result rrset_close(struct making *m)
 {
 	if (m->records == 0) {
@@ -371,10 +399,9 @@ static enum result rrset_close(struct making *m)
 			    (uint16_t)octets, m->ttl_s);
 		return RESULT_OK;
 	}
-	cell_ref ref = arena_alloc(m->w, cells_for(octets));
+	cell_ref ref = records_outside(m, octets);
 	if (!ref)
 		return RESULT_NO_MEMORY;
-	memcpy(arena_cells(m->w->arena, ref), m->c->blob + m->records_at, octets);
 	m->c->blob_len = m->records_at;
 	entry_write(m->c->blob + m->rrset_at, m->type, 0, 0, m->ttl_s);
 	return indirect_write(m, ref, octets, m->records);
@@ -399,6 +426,12 @@ static enum result rrset_keep(struct making *m, const struct entry *e)
 	return RESULT_OK;
 }
 
+static bool is_blob(const struct making *m, const struct node *n)
+{
+	return (size_t)(node_end(n) - node_octets(n)) == m->c->blob_len &&
+	       memcmp(node_octets(n), m->c->blob, m->c->blob_len) == 0;
+}
+
 // The blob into cells.
 static enum result blob_end(struct making *m)
 {
@@ -411,11 +444,15 @@ static enum result blob_end(struct making *m)
 	uint16_t rrsets = (uint16_t)m->rrsets;
 	m->c->blob[0] = m->flags;
 	memcpy(m->c->blob + 2, &rrsets, 2);
+	m->made.leaf_bits |= (uint64_t)m->flags << LEAF_FLAGS_AT;
+	if (m->same && is_blob(m, m->same)) {
+		m->made.ref = node_ref(m->w->arena->base, m->same);
+		return RESULT_OK;
+	}
 	m->made.ref = arena_alloc(m->w, cells_for(m->c->blob_len));
 	if (!m->made.ref)
 		return RESULT_NO_MEMORY;
 	memcpy(arena_cells(m->w->arena, m->made.ref), m->c->blob, m->c->blob_len);
-	m->made.leaf_bits |= (uint64_t)m->flags << LEAF_FLAGS_AT;
 	return RESULT_OK;
 }
 
@@ -478,17 +515,17 @@ static enum result merge_rrset(struct making *m, const struct entry *old, uint32
 	return r;
 }
 
-enum result node_merge(struct arena_writer *w, const struct node_place *place,
-		       const struct node *old, struct node_changes *c, struct node_made *made)
+static enum result merge(struct making *m, const struct node_place *place, const struct node *old,
+			 struct node_made *made)
 {
-	struct making m = { .w = w, .c = c };
-	enum result r = blob_begin(&m, place);
+	struct node_changes *c = m->c;
+	enum result r = blob_begin(m, place);
 	if (r != RESULT_OK)
 		return r;
 	if (c->count > 1)
 		qsort_r(c->record, c->count, sizeof(c->record[0]), compare_changes, c);
 
-	const uint8_t *base = w->arena->base;
+	const uint8_t *base = m->w->arena->base;
 	const uint8_t *p = old ? node_entries(old) : NULL;
 	unsigned old_left = old ? node_rrset_count(old) : 0;
 	uint32_t at = 0;
@@ -508,9 +545,9 @@ enum result node_merge(struct arena_writer *w, const struct node_place *place,
 				   c->record[end].len) == new_order)
 			end++;
 		if (old_order < new_order)
-			r = rrset_keep(&m, &e);
+			r = rrset_keep(m, &e);
 		else
-			r = merge_rrset(&m, old_order == new_order ? &e : NULL, at, end);
+			r = merge_rrset(m, old_order == new_order ? &e : NULL, at, end);
 		if (old_order <= new_order) {
 			p = after;
 			old_left--;
@@ -519,9 +556,61 @@ enum result node_merge(struct arena_writer *w, const struct node_place *place,
 			at = end;
 	}
 	if (r == RESULT_OK)
-		r = blob_end(&m);
+		r = blob_end(m);
 	if (r == RESULT_OK)
-		*made = m.made;
+		*made = m->made;
+	return r;
+}
+
+enum result node_merge(struct arena_writer *w, const struct node_place *place,
+		       const struct node *old, struct node_changes *changes, struct node_made *made)
+{
+	struct making m = { .w = w, .c = changes };
+	return merge(&m, place, old, made);
+}
+
+// Whether the node refers to these records.
+struct referring {
+	cell_ref ref;
+	bool found;
+};
+
+static void see_reference(void *arg, const uint8_t *at, uint32_t octets)
+{
+	struct referring *s = arg;
+	cell_ref ref;
+	(void)octets;
+	memcpy(&ref, at, sizeof(ref));
+	s->found |= ref == s->ref;
+}
+
+// Releases the old node's indirect records that the new one does not share.
+static enum result release_unshared(struct arena_writer *w, const struct node *old,
+				    const struct node *new)
+{
+	const uint8_t *p = node_entries(old);
+	enum result r = RESULT_OK;
+	for (unsigned left = node_rrset_count(old); r == RESULT_OK && left > 0; left--) {
+		struct entry e;
+		p = entry_read(p, &e);
+		if (e.records)
+			continue;
+		struct referring s = { .ref = e.ref };
+		node_each_indirect(new, see_reference, &s);
+		if (!s.found)
+			r = arena_release(w, e.ref, cells_for(e.ref_octets));
+	}
+	return r;
+}
+
+enum result node_replace(struct arena_writer *w, const struct node_place *place,
+			 const struct node *old, struct node_changes *changes,
+			 struct node_made *made)
+{
+	struct making m = { .w = w, .c = changes, .same = old };
+	enum result r = merge(&m, place, NULL, made);
+	if (r == RESULT_OK && made->ref != node_ref(w->arena->base, old))
+		r = release_unshared(w, old, cell_at(w->arena->base, made->ref));
 	return r;
 }
 

@@ -90,6 +90,14 @@ enum result node_merge(struct arena_writer *w, const struct node_place *place,
 		       const struct node *old, struct node_changes *changes,
 		       struct node_made *made);
 
+// Makes a blob of the changes alone, to stand in the place of `old`, and shares
+// with it what is equal: with all equal made->ref is old's own. The old blob, if
+// it is not that, is still the caller's to release; old indirect records that
+// the new blob does not share are released here.
+enum result node_replace(struct arena_writer *w, const struct node_place *place,
+			 const struct node *old, struct node_changes *changes,
+			 struct node_made *made);
+
 // A new blob of `old` without one record. RESULT_NOT_FOUND if it is not there.
 enum result node_without(struct arena_writer *w, const struct node_place *place,
 			 const struct node *old, const struct zone_record *r,

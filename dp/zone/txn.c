@@ -3,6 +3,12 @@
 //
 // Records of one owner that come one after the other are gathered and merged
 // into its node at once: transfers send them so, and a node is written once.
+//
+// A transaction that does not change the published version but replaces it
+// starts from its trie all the same. The first records of an owner replace its
+// node, or keep it if that is equal; what is neither replaced nor kept when the
+// transaction ends is dropped. So a new version shares with the old one what is
+// equal, and takes little memory beside it.
 #include <stdlib.h>
 
 #include "db.h"
@@ -22,8 +28,9 @@ struct zone_txn {
 	bool apex_kept;   // the SOA's owner was seen: its case is the zone's
 	uint64_t records, nodes;
 	uint64_t base_cells; // of the version that this one started from
-	cell_ref old_head;
-	bool broken; // ran out of memory: it can only be aborted
+	bool replacing;      // what is published goes, unless it comes again
+	uint8_t **kept;      // replacing: by chunk, a bit for each cell where a kept node begins
+	bool broken;         // ran out of memory: it can only be aborted
 
 	struct name owner; // of the pending changes
 	struct trie *trie; // where they go
@@ -60,25 +67,36 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 	t->w = &t->version->w;
 	t->names.w = t->nsec3.w = t->w;
 	t->names.kind = t->nsec3.kind = TRIE_NODES;
-	t->old_head = old_head;
 	txn_set_apex(t, options->apex);
 	t->options.apex = t->apex.wire;
-	if (options->from_published) {
-		const struct zone *z = zonedb_zone(db, t->old_head);
-		txn_set_apex(t, z->apex);
-		t->apex_kept = true;
-		t->names.root = z->root;
-		t->nsec3.root = z->nsec3_root;
-		t->records = z->records;
-		t->nodes = z->nodes;
-		t->base_cells = z->cells - zone_head_cells(z);
-	}
 	*out = t;
+	if (!old_head)
+		return RESULT_OK;
+	const struct zone *z = zonedb_zone(db, old_head);
+	t->names.root = z->root;
+	t->nsec3.root = z->nsec3_root;
+	t->base_cells = z->cells - zone_head_cells(z);
+	t->replacing = !options->from_published;
+	if (t->replacing) {
+		t->kept = calloc(db->arena->chunk_slots, sizeof(*t->kept));
+		if (!t->kept) {
+			zone_txn_abort(t);
+			return RESULT_NO_MEMORY;
+		}
+		return RESULT_OK;
+	}
+	txn_set_apex(t, z->apex);
+	t->apex_kept = true;
+	t->records = z->records;
+	t->nodes = z->nodes;
 	return RESULT_OK;
 }
 
 static void txn_free(struct zone_txn *t)
 {
+	for (uint32_t i = 0; t->kept && i < t->db->arena->chunk_slots; i++)
+		free(t->kept[i]);
+	free(t->kept);
 	node_changes_free(&t->pending);
 	free(t);
 }
@@ -87,6 +105,33 @@ void zone_txn_abort(struct zone_txn *t)
 {
 	zone_version_discard(t->version);
 	txn_free(t);
+}
+
+// --- replacing: what was kept ------------------------------------------------------
+
+#define KEPT_OCTETS (CHUNK_CELLS / 8)
+
+static bool txn_kept(const struct zone_txn *t, cell_ref ref)
+{
+	const uint8_t *bits = t->kept[ref >> CHUNK_SHIFT];
+	uint32_t cell = ref & (CHUNK_CELLS - 1);
+	return bits && (bits[cell / 8] & 1u << cell % 8);
+}
+
+static enum result txn_keep(struct zone_txn *t, cell_ref ref)
+{
+	uint8_t **bits = &t->kept[ref >> CHUNK_SHIFT];
+	uint32_t cell = ref & (CHUNK_CELLS - 1);
+	if (!*bits && !(*bits = calloc(1, KEPT_OCTETS)))
+		return RESULT_NO_MEMORY;
+	(*bits)[cell / 8] |= (uint8_t)(1u << cell % 8);
+	return RESULT_OK;
+}
+
+// Whether a node of the trie belongs to the new version already.
+static bool txn_has(const struct zone_txn *t, cell_ref ref)
+{
+	return !t->replacing || arena_owns(t->w, ref) || txn_kept(t, ref);
 }
 
 // --- changing --------------------------------------------------------------------
@@ -123,15 +168,19 @@ static enum result txn_replace(struct zone_txn *t, const struct node *old,
 			       const struct node_made *made)
 {
 	uint32_t old_cells = old ? node_cells(old) : 0;
-	cell_ref old_ref = 0;
-	if (old) {
-		old_ref = (cell_ref)(((const uint8_t *)old - t->db->arena->base) / CELL_OCTETS);
+	cell_ref old_ref = old ? node_ref(t->db->arena->base, old) : 0;
+	if (old && txn_has(t, old_ref)) {
 		t->records -= node_record_count(old);
 		t->nodes--;
 	}
-	enum result r = made->ref ? trie_put(t->trie, &t->key, made->leaf_bits, made->ref)
-				  : trie_remove(t->trie, &t->key);
-	if (r == RESULT_OK && old)
+	enum result r = RESULT_OK;
+	if (made->ref == old_ref)
+		r = txn_keep(t, old_ref);
+	else if (made->ref)
+		r = trie_put(t->trie, &t->key, made->leaf_bits, made->ref);
+	else
+		r = trie_remove(t->trie, &t->key);
+	if (r == RESULT_OK && old && made->ref != old_ref)
 		r = arena_release(t->w, old_ref, old_cells);
 	if (made->ref) {
 		t->records += made->records;
@@ -147,9 +196,11 @@ static enum result txn_flush(struct zone_txn *t)
 	t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
 	const struct twig *leaf = trie_get(t->trie, &t->key);
 	const struct node *old = leaf ? txn_node(t, leaf->ref) : NULL;
-	struct node_place place = txn_place(t, &t->owner, old);
+	bool replace = old && !txn_has(t, leaf->ref);
+	struct node_place place = txn_place(t, &t->owner, replace ? NULL : old);
 	struct node_made made;
-	enum result r = node_merge(t->w, &place, old, &t->pending, &made);
+	enum result r = replace ? node_replace(t->w, &place, old, &t->pending, &made)
+				: node_merge(t->w, &place, old, &t->pending, &made);
 	node_changes_clear(&t->pending);
 	if (r == RESULT_OK) {
 		t->stats.duplicates += made.duplicates;
@@ -220,7 +271,7 @@ enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r)
 	t->key.len = key_from_name(t->key.symbol, owner.wire, owner.len);
 	t->trie = txn_trie(t, r);
 	const struct twig *leaf = trie_get(t->trie, &t->key);
-	if (!leaf)
+	if (!leaf || !txn_has(t, leaf->ref))
 		return RESULT_NOT_FOUND;
 	const struct node *old = txn_node(t, leaf->ref);
 	struct node_place place = txn_place(t, &owner, old);
@@ -243,6 +294,66 @@ const struct zone_txn_stats *zone_txn_stats(const struct zone_txn *t)
 	struct zone_txn_stats *s = &((struct zone_txn *)(uintptr_t)t)->stats;
 	s->cells_octets = t->w->allocated * CELL_OCTETS;
 	return s;
+}
+
+// --- replacing: what did not come again --------------------------------------------
+
+struct dropping {
+	struct zone_txn *t;
+	cell_ref *ref;
+	size_t count, room;
+	enum result r;
+};
+
+static void see_leaf(void *arg, const struct twig *leaf)
+{
+	struct dropping *d = arg;
+	if (d->r != RESULT_OK || txn_has(d->t, leaf->ref))
+		return;
+	if (d->count == d->room) {
+		size_t room = d->room ? 2 * d->room : 64;
+		cell_ref *bigger = realloc(d->ref, room * sizeof(*bigger));
+		if (!bigger) {
+			d->r = RESULT_NO_MEMORY;
+			return;
+		}
+		d->ref = bigger;
+		d->room = room;
+	}
+	d->ref[d->count++] = leaf->ref;
+}
+
+static void drop_indirect(void *arg, const uint8_t *at, uint32_t octets)
+{
+	struct dropping *d = arg;
+	cell_ref ref;
+	memcpy(&ref, at, sizeof(ref));
+	if (d->r == RESULT_OK)
+		d->r = arena_release(d->t->w, ref, cells_for(octets));
+}
+
+static void drop_node(struct dropping *d, struct trie *trie, cell_ref ref)
+{
+	const struct node *n = txn_node(d->t, ref);
+	struct trie_key key;
+	key.len = trie_leaf_key(trie, d->t->db->arena->base, ref, key.symbol);
+	d->r = trie_remove(trie, &key);
+	node_each_indirect(n, drop_indirect, d);
+	if (d->r == RESULT_OK)
+		d->r = arena_release(d->t->w, ref, node_cells(n));
+}
+
+static enum result txn_drop(struct zone_txn *t, struct trie *trie)
+{
+	struct dropping d = { .t = t, .r = RESULT_OK };
+	const struct trie_visitor v = { .leaf = see_leaf, .arg = &d };
+	if (!trie->root.ref)
+		return RESULT_OK;
+	trie_visit(t->db->arena->base, &trie->root, &v);
+	for (size_t i = 0; i < d.count && d.r == RESULT_OK; i++)
+		drop_node(&d, trie, d.ref[i]);
+	free(d.ref);
+	return d.r;
 }
 
 // --- committing ------------------------------------------------------------------
@@ -313,8 +424,13 @@ static enum result txn_finish(struct zone_txn *t)
 	struct zone filled = { 0 };
 	struct rrset soa;
 	enum result r = txn_flush(t);
+	if (r == RESULT_OK && t->replacing)
+		r = txn_drop(t, &t->names);
+	if (r == RESULT_OK && t->replacing)
+		r = txn_drop(t, &t->nsec3);
 	if (r != RESULT_OK || t->broken)
 		return RESULT_NO_MEMORY;
+	t->stats.same = t->w->allocated == 0 && t->w->garbage.cells == 0;
 	t->key.len = key_from_name(t->key.symbol, t->apex.wire, t->apex.len);
 	const struct twig *apex = trie_get(&t->names, &t->key);
 	if (!apex || !node_rrset(&view, txn_node(t, apex->ref), RRTYPE_SOA, &soa) ||
@@ -329,11 +445,7 @@ static enum result txn_finish(struct zone_txn *t)
 		filled.nsec3_salt_len = chain.salt_len;
 	}
 	t->version->head = txn_head(t, &filled, &chain);
-	if (!t->version->head)
-		return RESULT_NO_MEMORY;
-	if (t->old_head && !t->options.from_published)
-		return zone_note_all(t->db, zonedb_zone(t->db, t->old_head), &t->w->garbage);
-	return RESULT_OK;
+	return t->version->head ? RESULT_OK : RESULT_NO_MEMORY;
 }
 
 const struct zone_txn_stats *zone_version_stats(const struct zone_version *v)

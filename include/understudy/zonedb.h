@@ -36,7 +36,8 @@ struct zone_version; // committed, not yet published
 
 struct zone_txn_options {
 	const uint8_t *apex;
-	bool from_published;  // start from what is served (for IXFR), else empty
+	bool from_published;  // start from what is served (for IXFR), else empty; what an
+			      // empty one has in common with it in the end is shared
 	uint64_t max_records; // 0 = no limit
 };
 
@@ -50,6 +51,7 @@ struct zone_txn_stats {
 	uint64_t ttl_lowered;  // records whose RRset had another TTL (5.2)
 	uint64_t out_of_zone;  // skipped
 	uint64_t cells_octets; // allocated by this transaction so far
+	bool same;             // in the end: the content is what is published
 };
 
 // A record to add or delete. `owner` is well-formed wire; `rdata` is

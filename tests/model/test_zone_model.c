@@ -320,7 +320,7 @@ static const struct record *chain_of(const struct model_zone *m)
 		struct name owner;
 		uint8_t hash[NSEC3_HASH_OCTETS];
 		if (r->type != RRTYPE_NSEC3PARAM || !name_equal(r->owner.wire, m->apex.wire) ||
-		    r->rdata[1] != 0)
+		    r->rdata[0] != NSEC3_SHA1 || r->rdata[1] != 0)
 			continue;
 		const struct nsec3_params p = params_of(r->rdata);
 		nsec3_hash(m->apex.wire, m->apex.len, &p, hash);
@@ -635,10 +635,45 @@ static void random_change(struct zone_txn *t, struct model_zone *m)
 	}
 }
 
+static int by_owner(const void *a, const void *b)
+{
+	const struct record *ra = a, *rb = b;
+	int d = name_compare(ra->owner.wire, rb->owner.wire);
+	return d != 0 ? d : (int)ra->type - (int)rb->type;
+}
+
+// What a primary sends whose zone is nearly what is published: all of it but the
+// SOA, mostly in order, without a record here and there.
+static void add_again(struct zone_txn *t, const struct model_zone *m, struct model_zone *next)
+{
+	struct record *all = malloc(RECORDS_MAX * sizeof(*all));
+	memcpy(all, m->record, m->count * sizeof(*all));
+	if (upto(4))
+		qsort(all, m->count, sizeof(*all), by_owner);
+	unsigned without = upto(3) ? 1 + upto(200) : 0;
+	for (uint32_t i = 0; i < m->count; i++)
+		if (all[i].type != RRTYPE_SOA && !(without && upto(without) == 0))
+			both_add(t, next, &all[i]);
+	free(all);
+}
+
+static uint64_t unchanged; // versions that were known to say nothing new
+
+static bool same_content(const struct model_zone *a, const struct model_zone *b)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		struct zone_record z = as_zone_record(&b->record[i]);
+		if (model_index(a, &z) < 0)
+			return false;
+	}
+	return a->count == b->count;
+}
+
 static void step_transaction(void)
 {
 	struct model_zone *m = &zones[upto(ZONES)];
-	bool delta = m->present && m->state != ZONE_NOT_LOADED && upto(8);
+	bool loaded = m->present && m->state != ZONE_NOT_LOADED;
+	bool delta = loaded && upto(8), again = loaded && !delta && upto(4);
 	struct zone_txn_options o = { .apex = m->apex.wire, .from_published = delta };
 	struct zone_txn *t;
 	struct zone_version *v;
@@ -654,12 +689,14 @@ static void step_transaction(void)
 	} else {
 		next.count = 0;
 	}
-	next.serial = m->serial + 1;
+	next.serial = m->serial + (!again || upto(2));
 	bool without_soa = upto(12) == 0;
 	soa = soa_of(m, next.serial);
 	if (!without_soa)
 		both_add(t, &next, &soa);
-	unsigned changes = delta ? 1 + upto(20) : upto(300);
+	if (again)
+		add_again(t, m, &next);
+	unsigned changes = delta ? 1 + upto(20) : again ? upto(3) : upto(300);
 	for (unsigned i = 0; i < changes && next.count + 2 < RECORDS_MAX; i++)
 		random_change(t, &next);
 	struct name elsewhere;
@@ -681,6 +718,10 @@ static void step_transaction(void)
 	} else {
 		MUST(zone_txn_commit(t, &v) == RESULT_OK);
 		MUST(zone_version_serial(v) == next.serial);
+		if (zone_version_stats(v)->same) {
+			MUST(same_content(m, &next));
+			unchanged++;
+		}
 		forget = upto(10) == 0;
 		if (forget)
 			zone_version_discard(v);
@@ -765,10 +806,10 @@ int main(int argc, char **argv)
 	struct zonedb_stats s;
 	zonedb_stats(db, &s);
 	printf("ok: %llu published, %llu compactions, %llu chunks; "
-	       "%llu hashes matched, %llu covered\n",
+	       "%llu versions the same; %llu hashes matched, %llu covered\n",
 	       (unsigned long long)s.published, (unsigned long long)s.compactions,
-	       (unsigned long long)s.chunks, (unsigned long long)hashes_found[true],
-	       (unsigned long long)hashes_found[false]);
+	       (unsigned long long)s.chunks, (unsigned long long)unchanged,
+	       (unsigned long long)hashes_found[true], (unsigned long long)hashes_found[false]);
 	for (unsigned i = 0; i < ZONES; i++)
 		free(zones[i].record);
 	rcu_reader_unregister();

@@ -374,7 +374,63 @@ static void expiry(void)
 	zonedb_free(db);
 }
 
+// --- replacing ----------------------------------------------------------------------
+
+#define REFRESHED 100000u
+
+// The whole zone again; every `changed`th address is another one, 0 = none.
+static struct zone_version *refresh(struct zonedb *db, uint32_t serial, unsigned changed)
+{
+	struct zone_txn *t = begin(db, "example", false);
+	struct zone_version *v = NULL;
+	char text[64];
+	soa(t, "example", serial, true);
+	for (unsigned i = 0; i < REFRESHED; i++) {
+		snprintf(text, sizeof(text), "h%u.example", i * 2654435761u);
+		uint32_t address = changed && i % changed == 0 ? ~i : i;
+		CU_ASSERT_FATAL(add_a(t, text, 300, address) == RESULT_OK);
+	}
+	for (unsigned i = 0; i < 1000; i++)
+		CU_ASSERT_FATAL(add_a(t, "huge.example", 300, i) == RESULT_OK);
+	CU_ASSERT_FATAL(zone_txn_commit(t, &v) == RESULT_OK);
+	return v;
+}
+
+static void refresh_shares_what_is_equal(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_version *v = refresh(db, 1, 0);
+	zonedb_publish(db, &v, 1);
+	struct zonedb_stats first, s;
+	zonedb_stats(db, &first);
+
+	v = refresh(db, 1, 0);
+	CU_ASSERT(zone_version_stats(v)->same);
+	zone_version_discard(v);
+
+	v = refresh(db, 2, 100);
+	CU_ASSERT(!zone_version_stats(v)->same);
+	CU_ASSERT(zone_version_stats(v)->cells_octets < first.octets_live / 5);
+	zonedb_stats(db, &s);
+	CU_ASSERT(s.chunks * 4 <= first.chunks * 5);
+	zonedb_publish(db, &v, 1);
+	must_check(db);
+	zonedb_stats(db, &s);
+	CU_ASSERT(s.octets_live < first.octets_live + first.octets_live / 100);
+
+	// What is not sent again is gone.
+	struct zone_txn *t = begin(db, "example", false);
+	soa(t, "example", 3, true);
+	publish(db, t);
+	must_check(db);
+	CU_ASSERT_PTR_NULL(node_at(db, "example", "huge.example"));
+	struct name apex = name_of("example");
+	CU_ASSERT_EQUAL(zone_node_count(catalog_zone(zonedb_view(db), apex.wire)), 1);
+	zonedb_free(db);
+}
+
 UNIT_MAIN("zonedb", { "a delta in a million", million_delta },
+	  { "a refresh shares what is equal", refresh_shares_what_is_equal },
 	  { "small zones share chunks", small_zones_share_chunks },
 	  { "sparse chunks are compacted", sparse_chunks_are_compacted },
 	  { "an RRset larger than a chunk", rrset_larger_than_a_chunk },
