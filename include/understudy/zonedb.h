@@ -36,8 +36,8 @@ struct zone_version; // committed, not yet published
 
 struct zone_txn_options {
 	const uint8_t *apex;
-	bool from_published;  // start from what is served (for IXFR), else empty; what an
-			      // empty one has in common with it in the end is shared
+	bool from_published; // start from what is served (for IXFR), else empty; what an
+			     // empty one has in common with it in the end is shared
 	uint64_t max_records; // 0 = no limit
 };
 
