@@ -40,7 +40,8 @@ def yaml(value, indent=0):
 
 class Secondary:
     """A secondary at net.SERVER. `primaries` are addresses; `content` maps each
-    zone to those of its primaries, or lists the zones (then all primaries)."""
+    zone to those of its primaries, or lists the zones (then all primaries).
+    Options: sections of the configuration, to replace ours; edns_octets; cpus."""
 
     understudy = False
 
@@ -117,7 +118,8 @@ class Understudy(Secondary):
     def config(self):
         """The configuration; `options` replace whole sections."""
         config = {
-            "server": {"identity": "e2e.example", "version": "understudy", "log-level": "info"},
+            "server": {"identity": "e2e.example", "version": "understudy", "log-level": "info",
+                       "edns-udp-size": self.options.get("edns_octets", 1232)},
             "listen": [{"address": net.SERVER}, {"address": net.SERVER6}],
             "control": {"socket": self.path("sock")},
         }
@@ -200,6 +202,7 @@ server:
     rundir: "{self.dir}"
     listen: ["{net.SERVER}@53", "{net.SERVER6}@53"]
     identity: e2e.example
+    udp-max-payload: {self.options.get("edns_octets", 1232)}
 log:
   - target: stderr
     any: info
