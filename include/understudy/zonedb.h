@@ -36,8 +36,9 @@ struct zone_version; // committed, not yet published
 
 struct zone_txn_options {
 	const uint8_t *apex;
-	bool from_published; // start from what is served (for IXFR), else empty; what an
-			     // empty one has in common with it in the end is shared
+	// Start from what is served (for IXFR), else from nothing; what a zone made
+	// from nothing has in common with the served one is shared in the end.
+	bool from_published;
 	uint64_t max_records; // 0 = no limit
 };
 
