@@ -70,6 +70,7 @@ struct config_transfer {
 	uint32_t max_s;
 	uint32_t max_mib;     // 0 = no limit
 	uint64_t max_records; // 0 = no limit
+	uint32_t memory_mib;  // of all transfers together; 0 = no limit
 };
 
 struct config_dpdk {
@@ -119,9 +120,12 @@ struct config_primary {
 	char *address_text;
 	uint16_t port;
 	char *key_name;
+	char *source_text;
+	bool *ixfr_udp;
 	// resolved
 	struct config_address address;
-	const struct tsig_key *key; // NULL: unsigned; in config.key_list
+	struct config_address source; // port 0; family AF_UNSPEC: any
+	const struct tsig_key *key;   // NULL: unsigned; in config.key_list
 };
 
 struct config_zone {

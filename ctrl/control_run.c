@@ -125,7 +125,7 @@ static json_t *primary_json(const struct zone_primary_status *p)
 	json_t *last = json_null();
 	if (p->unix_s) {
 		last = json_pack("{s:I, s:s, s:b, s:s, s:s}", "time", (json_int_t)p->unix_s, "what",
-				 p->kind == XFR_AXFR ? "transfer" : "SOA query", "ok",
+				 p->kind == XFR_SOA ? "SOA query" : "transfer", "ok",
 				 p->reason == XFR_REASON_NONE, "reason", xfr_reason_word(p->reason),
 				 "text", zone_reason_text(p, text));
 		if (p->reason == XFR_REASON_NONE)
@@ -148,6 +148,10 @@ static json_t *transfer_json(const struct zone_transfer_status *t)
 	json_t *out =
 		json_pack("{s:I, s:s, s:b, s:f}", "time", (json_int_t)t->unix_s, "primary",
 			  t->primary, "keyed", t->keyed, "seconds", (double)t->elapsed_ms / 1000);
+	json_object_set_new(out, "kind",
+			    json_string(t->form == XFR_FORM_DIFFERENCES ? "ixfr" : "axfr"));
+	json_object_set_new(out, "asked", json_string(t->kind == XFR_IXFR ? "ixfr" : "axfr"));
+	json_object_set_new(out, "steps", json_integer((json_int_t)t->stats.steps));
 	json_object_set_new(out, "records", json_integer((json_int_t)t->stats.records));
 	json_object_set_new(out, "octets", json_integer((json_int_t)t->stats.octets));
 	json_object_set_new(out, "messages", json_integer((json_int_t)t->stats.messages));

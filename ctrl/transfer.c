@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One exchange with a primary over libuv: the sockets and timers around an xfr.
 //
-//   start -> UDP (SOA only; asked UDP_TRIES times) -> TCP -> over
+//   start -> UDP (not AXFR; asked UDP_TRIES times) -> TCP -> over
 //
 // Each stage has an engine of its own, and so an id of its own. Over UDP
 // nothing is final but a believable answer: whatever else happens there, TCP
-// is asked as well.
+// is asked as well. A connection that was kept may have ended by the time it is
+// used: what fails on one before any response came is tried on a fresh one.
 #include "transfer.h"
 
 #include <assert.h>
@@ -13,13 +14,13 @@
 #include <string.h>
 
 #include "loop.h"
+#include "understudy/rr.h"
 
 #define UDP_TRIES    3
 #define UDP_TRY_MS   1500 // the first; each next one waits so much longer
 #define UDP_TOTAL_MS 9000
 #define SOA_TCP_MS   15000
 #define SILENT_MS    1000 // a refusal comes sooner
-#define READ_OCTETS  65536
 
 enum stage { STAGE_START, STAGE_UDP, STAGE_CONNECT, STAGE_STREAM, STAGE_OVER };
 
@@ -30,22 +31,22 @@ struct transfer {
 	struct transfer_options options;
 	struct config_transfer limits;
 	struct tsig_key key;
+	struct soa base;
+	bool plain; // EDNS was refused
+	bool fresh; // a connection that was kept was of no use
 	uint64_t began_ms;
 	uint64_t next_ms; // UDP: next try; CONNECT: when patience ends
 	unsigned tries;
 	unsigned handles; // open or closing; the last one to close frees
 	bool closed;      // by the owner
-	bool tcp_open;
 	bool udp_open;
+	struct link *link;
 	uv_timer_t timer;
 	uv_udp_t udp;
-	uv_tcp_t tcp;
-	uv_connect_t connect;
-	uv_write_t write;
 };
 
 // Lent to libuv for one read callback at a time, which empties it.
-static char read_buffer[READ_OCTETS];
+static char read_buffer[UINT16_MAX];
 
 static void lend_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
@@ -69,9 +70,12 @@ static void close_sockets(struct transfer *t)
 {
 	if (t->udp_open)
 		uv_close((uv_handle_t *)&t->udp, on_closed);
-	if (t->tcp_open)
-		uv_close((uv_handle_t *)&t->tcp, on_closed);
-	t->udp_open = t->tcp_open = false;
+	t->udp_open = false;
+	if (t->link && t->engine && xfr_clean(t->engine))
+		link_keep(t->link);
+	else if (t->link)
+		link_drop(t->link);
+	t->link = NULL;
 }
 
 static void finish(struct transfer *t)
@@ -91,8 +95,7 @@ void transfer_close(struct transfer *t)
 	t->stage = STAGE_OVER;
 	close_sockets(t);
 	uv_close((uv_handle_t *)&t->timer, on_closed);
-	// At once, so that the zone's next transaction can begin; what libuv has
-	// not written of the query by now it will not look at any more.
+	// At once, so that the zone's next transaction can begin.
 	xfr_free(t->engine);
 	t->engine = NULL;
 }
@@ -105,6 +108,11 @@ enum xfr_reason transfer_reason(const struct transfer *t)
 bool transfer_silent(const struct transfer *t)
 {
 	return transfer_reason(t) == XFR_REASON_CONNECT && transfer_elapsed_ms(t) > SILENT_MS;
+}
+
+bool transfer_plain(const struct transfer *t)
+{
+	return t->plain;
 }
 
 struct xfr *transfer_engine(const struct transfer *t)
@@ -120,12 +128,37 @@ uint64_t transfer_elapsed_ms(const struct transfer *t)
 // ---- stages
 
 static void start_tcp(struct transfer *t);
+static bool new_engine(struct transfer *t, bool udp);
+static void send_datagram(struct transfer *t);
 
 // Whether an answer over TCP may be better than what UDP brought.
 static bool tcp_may_help(enum xfr_reason reason)
 {
 	return reason != XFR_REASON_REFUSED && reason != XFR_REASON_NOTAUTH &&
 	       reason != XFR_REASON_RCODE && reason != XFR_REASON_NO_MEMORY;
+}
+
+// Old servers answer FORMERR or NOTIMP to a query with EDNS (RFC 6891 section 7).
+static bool edns_is_refused(const struct transfer *t)
+{
+	uint16_t rcode = xfr_rcode(t->engine);
+	return t->options.edns && !t->plain && xfr_reason(t->engine) == XFR_REASON_RCODE &&
+	       (rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP);
+}
+
+static void ask_plainly(struct transfer *t)
+{
+	t->plain = true;
+	if (t->stage != STAGE_UDP)
+		start_tcp(t);
+	else if (new_engine(t, true))
+		send_datagram(t);
+}
+
+static bool was_left(const struct transfer *t)
+{
+	return t->link && link_is_kept(t->link) && xfr_stats(t->engine)->messages == 0 &&
+	       xfr_reason(t->engine) != XFR_REASON_TIMEOUT;
 }
 
 static void arm(struct transfer *t)
@@ -144,13 +177,19 @@ static void advance(struct transfer *t, enum xfr_status status)
 {
 	if (t->stage == STAGE_OVER)
 		return;
-	if (status == XFR_MORE)
+	if (status == XFR_MORE) {
 		arm(t);
-	else if (status == XFR_FAILED && t->stage == STAGE_UDP &&
-		 tcp_may_help(xfr_reason(t->engine)))
+	} else if (status == XFR_FAILED && edns_is_refused(t)) {
+		ask_plainly(t);
+	} else if (status == XFR_FAILED && was_left(t)) {
+		t->fresh = true;
 		start_tcp(t);
-	else
+	} else if (status == XFR_FAILED && t->stage == STAGE_UDP &&
+		   tcp_may_help(xfr_reason(t->engine))) {
+		start_tcp(t);
+	} else {
 		finish(t);
+	}
 }
 
 // A fresh engine for the stage; false (and finished) if memory ran out.
@@ -162,6 +201,10 @@ static bool new_engine(struct transfer *t, bool udp)
 		.apex = t->apex.wire,
 		.id = (uint16_t)loop_random(),
 		.udp = udp,
+		.edns = t->options.edns && !t->plain,
+		.base = t->options.base,
+		.budget = t->options.budget,
+		.refuse_out_of_zone = t->options.refuse_out_of_zone,
 		.key = t->options.key,
 		.db = t->options.db,
 		.max_records = t->limits.max_records,
@@ -231,7 +274,9 @@ static void start_udp(struct transfer *t)
 	t->udp.data = t;
 	t->udp_open = true;
 	t->handles++;
-	if (uv_udp_connect(&t->udp, &t->options.primary.any) ||
+	if ((t->options.source.any.sa_family != AF_UNSPEC &&
+	     uv_udp_bind(&t->udp, &t->options.source.any, 0)) ||
+	    uv_udp_connect(&t->udp, &t->options.primary.any) ||
 	    uv_udp_recv_start(&t->udp, lend_buffer, on_datagram)) {
 		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
 		return;
@@ -241,41 +286,30 @@ static void start_udp(struct transfer *t)
 
 // ---- TCP
 
-static void on_stream(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void on_received(void *arg, const uint8_t *octets, size_t len)
 {
-	struct transfer *t = stream->data;
-	if (t->stage != STAGE_STREAM || n == 0)
-		return;
-	if (n == UV_EOF)
-		advance(t, xfr_eof(t->engine));
-	else if (n < 0)
-		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
-	else
-		advance(t, xfr_feed(t->engine, (const uint8_t *)buf->base, (size_t)n, loop_time()));
+	struct transfer *t = arg;
+	advance(t, xfr_feed(t->engine, octets, len, loop_time()));
 }
 
-static void on_written(uv_write_t *req, int status)
+static void on_link_failed(void *arg, int status)
 {
-	struct transfer *t = req->handle->data;
-	if (status < 0 && t->stage == STAGE_STREAM)
-		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
-}
-
-static void on_connected(uv_connect_t *req, int status)
-{
-	struct transfer *t = req->handle->data;
-	if (t->stage != STAGE_CONNECT)
-		return;
-	if (status < 0) {
+	struct transfer *t = arg;
+	if (t->stage == STAGE_CONNECT)
 		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
-		return;
-	}
+	else if (status == UV_EOF)
+		advance(t, xfr_eof(t->engine));
+	else
+		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+}
+
+static void on_opened(void *arg)
+{
+	struct transfer *t = arg;
 	size_t len;
 	const uint8_t *query = xfr_query(t->engine, &len);
-	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)query, (unsigned)len);
 	t->stage = STAGE_STREAM;
-	if (uv_write(&t->write, req->handle, &buf, 1, on_written) ||
-	    uv_read_start(req->handle, lend_buffer, on_stream))
+	if (link_send(t->link, query, len))
 		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
 	else
 		arm(t);
@@ -283,22 +317,29 @@ static void on_connected(uv_connect_t *req, int status)
 
 static void start_tcp(struct transfer *t)
 {
+	const struct config_address *source = &t->options.source;
+	struct link_options o = {
+		.primary = &t->options.primary,
+		.source = source->any.sa_family == AF_UNSPEC ? NULL : source,
+		.fresh = t->fresh,
+		.opened = on_opened,
+		.received = on_received,
+		.failed = on_link_failed,
+		.arg = t,
+	};
 	close_sockets(t);
 	if (!new_engine(t, false))
 		return;
 	t->stage = STAGE_CONNECT;
 	t->next_ms = loop_time().monotonic_ms + t->limits.connect_s * 1000u;
-	if (uv_tcp_init(t->options.loop, &t->tcp)) {
+	if (link_open(t->options.links, &o, &t->link)) {
+		t->link = NULL;
 		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
-		return;
-	}
-	t->tcp.data = t;
-	t->tcp_open = true;
-	t->handles++;
-	if (uv_tcp_connect(&t->connect, &t->tcp, &t->options.primary.any, on_connected))
-		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
-	else
+	} else if (link_is_kept(t->link)) {
+		on_opened(t);
+	} else {
 		arm(t);
+	}
 }
 
 // ---- time
@@ -308,7 +349,7 @@ static void on_timer(uv_timer_t *timer)
 	struct transfer *t = timer->data;
 	struct xfr_time now = loop_time();
 	bool due = now.monotonic_ms >= t->next_ms;
-	if (t->stage == STAGE_START && t->options.kind == XFR_SOA)
+	if (t->stage == STAGE_START && t->options.udp)
 		start_udp(t);
 	else if (t->stage == STAGE_START)
 		start_tcp(t);
@@ -332,6 +373,10 @@ enum result transfer_start(const struct transfer_options *options, struct transf
 	if (options->key) {
 		t->key = *options->key;
 		t->options.key = &t->key;
+	}
+	if (options->base) {
+		t->base = *options->base;
+		t->options.base = &t->base;
 	}
 	t->options.limits = &t->limits;
 	t->began_ms = loop_time().monotonic_ms;

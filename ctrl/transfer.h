@@ -1,24 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One exchange with a primary over libuv: the sockets and timers around an xfr.
 //
-// Purpose: a SOA query goes over UDP, is repeated, and then goes over TCP; an
-// AXFR goes over TCP. The engine (understudy/xfr.h) judges all that comes.
+// Purpose: a SOA query goes over UDP, is repeated, and then goes over TCP; a
+// transfer goes over TCP, or an IXFR over UDP first if that is wanted. A primary
+// that refuses EDNS is asked again without. The engine (understudy/xfr.h) judges
+// all that comes.
 // Threads: the loop's. Ownership: transfer_start gives, transfer_close takes.
 #pragma once
 
 #include <uv.h>
 
 #include "config.h"
+#include "link.h"
 #include "understudy/xfr.h"
 
 struct transfer;
 
 struct transfer_options {
 	uv_loop_t *loop;
+	struct links *links;
 	struct config_address primary;
+	struct config_address source; // family AF_UNSPEC = any
 	enum xfr_kind kind;
+	bool udp;                   // ask over UDP first; not for XFR_AXFR
+	bool edns;                  // use EDNS as long as the primary lets it pass
+	bool refuse_out_of_zone;    // records outside of the zone make it fail
 	const uint8_t *apex;        // copied
 	const struct tsig_key *key; // NULL = unsigned; copied
+	const struct soa *base;     // XFR_IXFR; copied
+	struct xfr_budget *budget;
 	struct zonedb *db;
 	const struct config_transfer *limits; // copied
 	// Called once, never from inside transfer_start; then only transfer_close
@@ -37,6 +47,8 @@ void transfer_close(struct transfer *t);
 enum xfr_reason transfer_reason(const struct transfer *t);
 // Whether the primary left even the connection attempt unanswered for long.
 bool transfer_silent(const struct transfer *t);
+// Whether it went without EDNS, though that was wanted: the primary refused it.
+bool transfer_plain(const struct transfer *t);
 // The engine, for its figures, SOA and version; NULL if memory ran out.
 struct xfr *transfer_engine(const struct transfer *t);
 // Milliseconds since the exchange began.

@@ -677,14 +677,17 @@ static enum xfr_status finish(struct xfr *x)
 	return XFR_DONE;
 }
 
-// After the last message. What is signed is signed to the end: nothing is
-// committed before.
-static enum xfr_reason end(struct xfr *x)
+// After the last message; `left` octets follow it. What is signed is signed to
+// the end: nothing is committed before.
+static enum xfr_reason end(struct xfr *x, size_t left)
 {
+	x->surplus |= left > 0;
 	if (x->kind == XFR_SOA)
 		return XFR_REASON_NONE;
 	if (x->has_key && tsig_stream_finish(x->tsig) != RESULT_OK)
 		return XFR_REASON_TSIG_MISSING;
+	if (left && x->form != XFR_FORM_CURRENT)
+		return XFR_REASON_TRAILING;
 	if (!x->txn)
 		return XFR_REASON_NONE;
 	struct zone_txn *txn = x->txn;
@@ -707,7 +710,7 @@ enum xfr_status xfr_datagram(struct xfr *x, const uint8_t *msg, size_t len, stru
 	if (reason == XFR_REASON_NONE && x->kind == XFR_IXFR && x->part != PART_END)
 		reason = XFR_REASON_TRUNCATED;
 	if (reason == XFR_REASON_NONE && x->kind == XFR_IXFR)
-		reason = end(x);
+		reason = end(x, 0);
 	if (reason == XFR_REASON_NONE)
 		return finish(x);
 	if (authentic)
@@ -748,15 +751,6 @@ static enum xfr_reason next_message(struct xfr *x, struct wire *in, const uint8_
 	return XFR_REASON_NONE;
 }
 
-// The same of a stream; `in` is what follows the last message.
-static enum xfr_reason end_of_stream(struct xfr *x, const struct wire *in)
-{
-	x->surplus |= wire_left(in) > 0;
-	if (wire_left(in) && x->form != XFR_FORM_CURRENT)
-		return XFR_REASON_TRAILING;
-	return end(x);
-}
-
 enum xfr_status xfr_feed(struct xfr *x, const uint8_t *octets, size_t len, struct xfr_time now)
 {
 	assert(!x->udp && x->status == XFR_MORE);
@@ -772,7 +766,7 @@ enum xfr_status xfr_feed(struct xfr *x, const uint8_t *octets, size_t len, struc
 			reason = take_message(x, msg, msg_len, now, &authentic);
 		bool last = x->kind == XFR_SOA || x->part == PART_END;
 		if (reason == XFR_REASON_NONE && last)
-			reason = end_of_stream(x, &in);
+			reason = end(x, wire_left(&in));
 		if (reason != XFR_REASON_NONE)
 			return fail(x, reason);
 		if (last)

@@ -3,18 +3,18 @@
 //
 //              START, timer, NOTIFY, refresh
 //        .-----------------------------------.
-//        |                                   v   not loaded, or forced
-//    .------.                          (new round)----------------.
-//    | IDLE |                                |                    |
-//    '------'                                v                    v
-//     ^    ^  no primary is left         .--------.  newer   .----------.
-//     |    '-----------------------------| ASKING |--------->| TRANSFER |
-//     |                                  '--------'          '----------'
-//     |                                    |    ^  ^            |  ^  | |
-//     |                 current or older,  '----'  |   failed:  |  '--' |
-//     |                 failed: next primary       '------------'       |
-//     |                                             next primary        |
-//     '-----------------------------------------------------------------'
+//        |                                   v   not loaded, or forced: AXFR;
+//    .------.                          (new round)---NOTIFY of a newer serial: IXFR--.
+//    | IDLE |                                |                                       |
+//    '------'                                v                                       v
+//     ^    ^  no primary is left         .--------.  newer: IXFR              .----------.
+//     |    '-----------------------------| ASKING |-------------------------->| TRANSFER |
+//     |                                  '--------'                           '----------'
+//     |                                    |    ^  ^  failed or not newer:      |  ^   | |
+//     |                 current or older,  '----'  |  next primary              |  '---' |
+//     |                 failed: next primary       '----------------------------'  IXFR  |
+//     |                                                                    failed: AXFR  |
+//     '----------------------------------------------------------------------------------'
 //                       done, or no primary is left
 //
 // A round asks the primaries in turn, beginning with the one that sent a NOTIFY
@@ -22,7 +22,12 @@
 // all have been tried: a round without any failure to get newer data and with at
 // least one primary that confirms our serial was a success, after which refresh
 // counts; after all other rounds retry does. All primaries are asked even if the
-// first confirms, so that one that lags behind hides no change.
+// first confirms, so that one that lags behind hides no change. An older serial
+// is taken, if the policy allows it at all, only when a whole round has brought
+// nobody who has ours or a newer one: primaries that differ do not make it flap.
+// A NOTIFY that names a newer serial needs no SOA query: IXFR asks the same. One
+// that names a serial which no primary has yet is remembered (`wanted`), and a few
+// more rounds follow, ever later.
 // In ASKING and TRANSFER a NOTIFY or a refresh is remembered (`again`) and leads
 // to another round; a retransfer cancels and starts anew, in any phase.
 // What is published (`data`) changes beside the phase: NOT_LOADED to SERVED by a
@@ -36,6 +41,10 @@
 
 #define JITTER_DIVISOR 10   // an interval is shortened by up to a tenth
 #define HOLD_MS        1000 // least time from a failed round to one that a NOTIFY starts
+#define PAUSE_MS       250  // the same, if the NOTIFY says nothing new
+#define WANTED_TRIES   5    // after PAUSE_MS, four times that, and so on: 85 s in all
+#define SHORT_S        30   // a refresh below this is suspect
+#define LENGTHENED_S   1800
 
 const struct zone_fsm_limits zone_fsm_limits_default = {
 	.refresh_min_s = 5,
@@ -81,7 +90,9 @@ static uint64_t clamp_s(uint32_t value_s, uint32_t min_s, uint32_t max_s)
 
 static uint64_t refresh_s(const struct zone_fsm *z)
 {
-	return clamp_s(z->soa.refresh_s, z->limits.refresh_min_s, z->limits.refresh_max_s);
+	bool lengthen = z->policy.lengthen_refresh && z->soa.refresh_s < SHORT_S;
+	return clamp_s(lengthen ? LENGTHENED_S : z->soa.refresh_s, z->limits.refresh_min_s,
+		       z->limits.refresh_max_s);
 }
 
 static uint64_t retry_s(const struct zone_fsm *z)
@@ -116,19 +127,22 @@ static uint64_t after(const struct step *s, uint64_t interval_s)
 
 // --- rounds ---------------------------------------------------------------
 
-static void start_round(struct step *s, unsigned at);
+static void start_round(struct step *s, unsigned at, bool direct);
 
-static void start_exchange(struct step *s, enum zone_fsm_phase phase)
+static void start_exchange(struct step *s, enum zone_action_kind kind)
 {
 	struct zone_fsm *z = s->z;
-	z->phase = phase;
+	z->phase = kind == ZONE_ACTION_QUERY_SOA ? ZONE_FSM_ASKING : ZONE_FSM_TRANSFER;
+	z->differences = kind == ZONE_ACTION_IXFR;
 	if (++z->exchange == 0)
 		z->exchange = 1;
-	act(s, (struct zone_action){
-		       .kind = phase == ZONE_FSM_ASKING ? ZONE_ACTION_QUERY_SOA : ZONE_ACTION_AXFR,
-		       .primary = z->at,
-		       .exchange = z->exchange,
-	       });
+	act(s, (struct zone_action){ .kind = kind, .primary = z->at, .exchange = z->exchange });
+}
+
+// What brings a newer version from the primary that is being tried.
+static enum zone_action_kind transfer_kind(const struct zone_fsm *z)
+{
+	return z->no_ixfr >> z->at & 1 ? ZONE_ACTION_AXFR : ZONE_ACTION_IXFR;
 }
 
 static void try_primary(struct step *s, unsigned at)
@@ -136,8 +150,12 @@ static void try_primary(struct step *s, unsigned at)
 	struct zone_fsm *z = s->z;
 	z->at = at;
 	z->tried++;
-	bool ask = z->data != ZONE_NOT_LOADED && !z->forced;
-	start_exchange(s, ask ? ZONE_FSM_ASKING : ZONE_FSM_TRANSFER);
+	if (z->data == ZONE_NOT_LOADED || z->forced)
+		start_exchange(s, ZONE_ACTION_AXFR);
+	else if (z->direct && z->tried == 1 && transfer_kind(z) == ZONE_ACTION_IXFR)
+		start_exchange(s, ZONE_ACTION_IXFR);
+	else
+		start_exchange(s, ZONE_ACTION_QUERY_SOA);
 }
 
 // Whether a NOTIFY with this serial says anything new.
@@ -146,20 +164,60 @@ static bool is_news(const struct zone_fsm *z, bool has_serial, uint32_t serial)
 	return !has_serial || z->data != ZONE_SERVED || serial_newer(serial, z->soa.serial);
 }
 
-// After a failed round NOTIFYs, which anybody may forge where no key is
-// configured, must not make us ask without a pause.
-static void hold(struct zone_fsm *z)
+// Whether what a NOTIFY promised has not come.
+static bool is_wanting(const struct zone_fsm *z)
 {
-	uint64_t at_ms = z->ended_ms + HOLD_MS;
-	if (at_ms < z->next_ms)
-		z->next_ms = at_ms;
+	return z->wanted &&
+	       (z->data == ZONE_NOT_LOADED || serial_newer(z->wanted_serial, z->soa.serial));
+}
+
+// NOTIFYs, which anybody may forge where no key is configured, must not make us
+// ask without a pause.
+static void hold(struct zone_fsm *z, unsigned at, uint64_t pause_ms)
+{
+	uint64_t at_ms = z->ended_ms + pause_ms;
+	if (at_ms >= z->next_ms)
+		return;
+	z->next_ms = at_ms;
+	z->next_at = at;
+}
+
+static void want_again(struct zone_fsm *z)
+{
+	if (!is_wanting(z)) {
+		z->wanted = false;
+		return;
+	}
+	if (z->wanted_tries == WANTED_TRIES) {
+		z->wanted = false;
+		z->given_up++;
+		return;
+	}
+	uint64_t pause_ms = (uint64_t)PAUSE_MS << (2 * z->wanted_tries++);
+	hold(z, z->wanted_at, z->failures && pause_ms < HOLD_MS ? HOLD_MS : pause_ms);
+}
+
+// Whether nothing better is to be had than an older version, and that is wanted.
+static bool takes_older(const struct zone_fsm *z)
+{
+	if (!z->older || z->confirmed || z->taking_older)
+		return false;
+	return z->policy.older == ZONE_FSM_OLDER_ACCEPT ||
+	       (z->policy.older == ZONE_FSM_OLDER_EXPIRED && z->data == ZONE_EXPIRED);
 }
 
 static void finish_round(struct step *s)
 {
 	struct zone_fsm *z = s->z;
+	if (takes_older(z)) {
+		z->taking_older = true;
+		z->at = z->older_at;
+		start_exchange(s, ZONE_ACTION_AXFR);
+		return;
+	}
 	z->phase = ZONE_FSM_IDLE;
 	z->ended_ms = s->now_ms;
+	z->next_at = 0;
 	if (z->confirmed && !z->behind) {
 		z->failures = 0;
 		z->last_reason = XFR_REASON_NONE;
@@ -171,18 +229,24 @@ static void finish_round(struct step *s)
 	}
 	bool news = z->again && is_news(z, z->again_has_serial, z->again_serial);
 	z->again = false;
-	if (news && z->failures)
-		hold(z);
-	else if (news)
-		start_round(s, z->again_at);
+	if (news && !z->failures) {
+		start_round(s, z->again_at, z->again_has_serial);
+		return;
+	}
+	if (news)
+		hold(z, z->again_at, HOLD_MS);
+	want_again(z);
 }
 
-static void start_round(struct step *s, unsigned at)
+static void start_round(struct step *s, unsigned at, bool direct)
 {
 	struct zone_fsm *z = s->z;
 	z->tried = 0;
+	z->direct = direct;
 	z->confirmed = false;
 	z->behind = false;
+	z->older = false;
+	z->taking_older = false;
 	if (z->primaries == 0)
 		finish_round(s);
 	else
@@ -192,7 +256,7 @@ static void start_round(struct step *s, unsigned at)
 static void next_primary(struct step *s)
 {
 	struct zone_fsm *z = s->z;
-	if (z->tried < z->primaries)
+	if (z->tried < z->primaries && !z->taking_older)
 		try_primary(s, (z->at + 1) % z->primaries);
 	else
 		finish_round(s);
@@ -208,13 +272,31 @@ static void cancel(struct step *s)
 	z->phase = ZONE_FSM_IDLE;
 }
 
+// When our version expires, had it been confirmed just now. A primary that is a
+// secondary itself tells how long its own lasts, so that a ring of secondaries
+// does not keep a zone alive for ever.
+static uint64_t expiry_from_now(const struct step *s)
+{
+	const struct zone_fsm *z = s->z;
+	uint64_t lasts_s = expire_s(z);
+	uint64_t theirs_s = s->event->expire_s;
+	if (theirs_s < z->limits.expire_min_s)
+		theirs_s = z->limits.expire_min_s;
+	if (s->event->has_expire && theirs_s < lasts_s)
+		lasts_s = theirs_s;
+	return s->now_ms + lasts_s * 1000;
+}
+
 // Our version is what a primary holds right now.
 static void confirm(struct step *s)
 {
 	struct zone_fsm *z = s->z;
+	uint64_t at_ms = expiry_from_now(s);
 	z->confirmed = true;
 	z->refreshed_ms = s->now_ms;
-	z->expire_ms = s->now_ms + expire_s(z) * 1000;
+	// RFC 7314 section 4: a confirmation never shortens what is left.
+	if (!s->event->has_expire || z->data == ZONE_EXPIRED || at_ms > z->expire_ms)
+		z->expire_ms = at_ms;
 	if (z->data == ZONE_EXPIRED) {
 		z->data = ZONE_SERVED;
 		act(s, (struct zone_action){ .kind = ZONE_ACTION_MARK_SERVED });
@@ -223,18 +305,39 @@ static void confirm(struct step *s)
 
 // --- events ---------------------------------------------------------------
 
-static void on_soa_answer(struct step *s)
+static void found_older(struct step *s)
+{
+	struct zone_fsm *z = s->z;
+	z->last_reason = XFR_REASON_OLDER;
+	if (!z->older)
+		z->older_at = z->at;
+	z->older = true;
+	next_primary(s);
+}
+
+static bool refuses(struct step *s)
+{
+	struct zone_fsm *z = s->z;
+	if (s->event->soa.serial != 0 || !z->policy.refuse_serial_zero)
+		return false;
+	z->last_reason = XFR_REASON_SERIAL_ZERO;
+	z->behind = true;
+	next_primary(s);
+	return true;
+}
+
+// A primary's serial, when nothing was transferred.
+static void on_serial(struct step *s)
 {
 	struct zone_fsm *z = s->z;
 	uint32_t serial = s->event->soa.serial;
 	if (serial == z->soa.serial) {
 		confirm(s);
 		next_primary(s);
-	} else if (z->data == ZONE_EXPIRED || serial_newer(serial, z->soa.serial)) {
-		start_exchange(s, ZONE_FSM_TRANSFER);
-	} else {
-		z->last_reason = XFR_REASON_OLDER;
-		next_primary(s);
+	} else if (!serial_newer(serial, z->soa.serial)) {
+		found_older(s);
+	} else if (!refuses(s)) {
+		start_exchange(s, transfer_kind(z));
 	}
 }
 
@@ -242,29 +345,61 @@ static void on_xfr_done(struct step *s)
 {
 	struct zone_fsm *z = s->z;
 	const struct soa *got = &s->event->soa;
-	if (z->data == ZONE_SERVED && !z->forced && !serial_newer(got->serial, z->soa.serial)) {
-		if (got->serial == z->soa.serial)
-			confirm(s);
-		else
-			z->last_reason = XFR_REASON_OLDER;
-		next_primary(s);
+	bool any = z->data == ZONE_NOT_LOADED || z->forced || z->taking_older;
+	if (s->event->current || (!any && !serial_newer(got->serial, z->soa.serial))) {
+		on_serial(s);
 		return;
 	}
+	if (refuses(s))
+		return;
 	z->soa = *got;
 	z->data = ZONE_SERVED;
 	z->forced = false;
 	z->behind = false;
+	z->expire_ms = 0;
 	act(s, (struct zone_action){ .kind = ZONE_ACTION_PUBLISH, .exchange = z->exchange });
 	confirm(s);
 	finish_round(s);
 }
 
+// Whether the whole zone may be had where its differences failed.
+static bool axfr_may_help(enum xfr_reason failure)
+{
+	switch (failure) {
+	case XFR_REASON_CONNECT:
+	case XFR_REASON_CANCELLED:
+	case XFR_REASON_NOTAUTH:
+	case XFR_REASON_TSIG_BADKEY:
+	case XFR_REASON_TSIG_BADTIME:
+	case XFR_REASON_LIMIT_RECORDS:
+	case XFR_REASON_LIMIT_BUDGET:
+	case XFR_REASON_NO_MEMORY: return false;
+	default: return true;
+	}
+}
+
 static void on_failed(struct step *s)
 {
-	s->z->last_reason = s->event->reason;
-	if (s->z->phase == ZONE_FSM_TRANSFER)
-		s->z->behind = true;
+	struct zone_fsm *z = s->z;
+	z->last_reason = s->event->reason;
+	if (z->phase == ZONE_FSM_TRANSFER && z->differences && axfr_may_help(s->event->reason)) {
+		start_exchange(s, ZONE_ACTION_AXFR);
+		return;
+	}
+	if (z->phase == ZONE_FSM_TRANSFER)
+		z->behind = true;
 	next_primary(s);
+}
+
+// How long after the last round a NOTIFY may start the next.
+static uint64_t pause_ms(const struct zone_fsm *z, const struct zone_event *e)
+{
+	if (e->kind != ZONE_EVENT_NOTIFY || !z->exchange)
+		return 0;
+	if (z->failures)
+		return HOLD_MS;
+	bool waited_for = z->wanted && !serial_newer(e->serial, z->wanted_serial);
+	return e->has_serial && !waited_for ? 0 : PAUSE_MS;
 }
 
 // Another round: now, or once this one is over.
@@ -273,13 +408,18 @@ static void look(struct step *s, unsigned at, bool has_serial, uint32_t serial)
 	struct zone_fsm *z = s->z;
 	if (!is_news(z, has_serial, serial))
 		return;
+	uint64_t wait_ms = pause_ms(z, s->event);
+	if (has_serial && (!z->wanted || serial_newer(serial, z->wanted_serial))) {
+		z->wanted = true;
+		z->wanted_serial = serial;
+		z->wanted_at = at;
+		z->wanted_tries = 0;
+	}
 	if (z->phase == ZONE_FSM_IDLE) {
-		bool wait = s->event->kind == ZONE_EVENT_NOTIFY && z->failures &&
-			    s->now_ms < z->ended_ms + HOLD_MS;
-		if (wait)
-			hold(z);
+		if (s->now_ms < z->ended_ms + wait_ms)
+			hold(z, at, wait_ms);
 		else
-			start_round(s, at);
+			start_round(s, at, has_serial);
 		return;
 	}
 	if (!z->again) {
@@ -294,25 +434,34 @@ static void look(struct step *s, unsigned at, bool has_serial, uint32_t serial)
 	z->again_at = at;
 }
 
+static void on_start(struct step *s)
+{
+	struct zone_fsm *z = s->z;
+	if (z->phase == ZONE_FSM_IDLE && z->data == ZONE_NOT_LOADED)
+		start_round(s, 0, false);
+}
+
+static void on_timer(struct step *s)
+{
+	struct zone_fsm *z = s->z;
+	if (z->phase != ZONE_FSM_IDLE || s->now_ms < z->next_ms)
+		return;
+	start_round(s, z->next_at, is_wanting(z));
+}
+
 static void on_event(struct step *s)
 {
 	struct zone_fsm *z = s->z;
 	const struct zone_event *e = s->event;
 	bool current = z->phase != ZONE_FSM_IDLE && e->exchange == z->exchange;
 	switch (e->kind) {
-	case ZONE_EVENT_START:
-		if (z->phase == ZONE_FSM_IDLE)
-			start_round(s, 0);
-		break;
-	case ZONE_EVENT_TIMER:
-		if (z->phase == ZONE_FSM_IDLE && s->now_ms >= z->next_ms)
-			start_round(s, 0);
-		break;
+	case ZONE_EVENT_START: on_start(s); break;
+	case ZONE_EVENT_TIMER: on_timer(s); break;
 	case ZONE_EVENT_NOTIFY: look(s, e->primary, e->has_serial, e->serial); break;
 	case ZONE_EVENT_REFRESH: look(s, 0, false, 0); break;
 	case ZONE_EVENT_SOA_ANSWER:
 		if (current && z->phase == ZONE_FSM_ASKING)
-			on_soa_answer(s);
+			on_serial(s);
 		break;
 	case ZONE_EVENT_XFR_DONE:
 		if (current && z->phase == ZONE_FSM_TRANSFER)
@@ -329,13 +478,14 @@ static void on_event(struct step *s)
 	case ZONE_EVENT_RETRANSFER:
 		cancel(s);
 		z->forced = true;
-		start_round(s, 0);
+		start_round(s, 0, false);
 		break;
 	case ZONE_EVENT_RELOAD:
 		cancel(s);
 		z->primaries = e->primary;
-		z->again = false; // its index spoke of the old list; a round comes anyway
-		start_round(s, 0);
+		// What they said was of the old list; a round comes anyway.
+		z->again = z->wanted = false;
+		start_round(s, 0, false);
 		break;
 	}
 }
@@ -372,6 +522,15 @@ void zone_fsm_init(struct zone_fsm *z, const struct zone_fsm_limits *limits, uns
 		.next_ms = ZONE_FSM_NEVER,
 		.timer_ms = ZONE_FSM_NEVER,
 	};
+}
+
+void zone_fsm_restore(struct zone_fsm *z, const struct soa *soa, uint64_t next_ms,
+		      uint64_t expire_ms)
+{
+	z->data = ZONE_SERVED;
+	z->soa = *soa;
+	z->next_ms = next_ms;
+	z->expire_ms = expire_ms;
 }
 
 void zone_fsm_step(struct zone_fsm *z, const struct zone_event *event, uint64_t now_ms,

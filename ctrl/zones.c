@@ -3,9 +3,9 @@
 //
 // The state machines decide, this does: each action is done in step(), each
 // end of an exchange comes back as an event. Exchanges of a kind beyond its
-// limit wait in a line, first come, first served. A primary that leaves
-// connections unanswered is left alone for a while, so that one dead primary of
-// many zones does not keep all places: exchanges with it fail at once.
+// limit wait in a line (line.h). A primary that leaves connections unanswered is
+// left alone for a while, so that one dead primary of many zones does not keep
+// all places: exchanges with it fail at once.
 #include "zones.h"
 
 #include <assert.h>
@@ -18,13 +18,14 @@
 #include "loop.h"
 #include "transfer.h"
 #include "understudy/rr.h"
+#include "understudy/serial.h"
+#include "upstream.h"
 
 #define SOA_CONCURRENT   64
 #define RETRY_MS         1000
 #define COMPACT_EVERY_MS 30000
-#define SILENCE_MS       20000
-
-struct line;
+#define REMEMBER_MS      900000 // what a primary was seen not to understand
+#define URGENT_FRACTION  4      // of expire: when so little of it is left
 
 struct secondary {
 	struct zones *zones;
@@ -33,12 +34,12 @@ struct secondary {
 	struct zone_fsm fsm;
 	uv_timer_t timer;
 	struct transfer *transfer; // under way, or NULL
-	struct line *line;         // holds a place or waits in it; NULL: neither
-	bool waiting;
-	bool changed;            // by a reload: other primaries
-	bool unmarked;           // its state in `fsm` could not be published yet
-	uint64_t told_expire_ms; // the expiry that readers know of
-	struct secondary *next_waiting, *previous_waiting;
+	struct line_entry entry;
+	enum lane lane;             // what this round is for
+	bool ixfr_refused;          // by the exchange before: AXFR will tell why
+	bool changed;               // by a reload: other primaries
+	bool unmarked;              // its state in `fsm` could not be published yet
+	uint64_t told_expire_ms;    // the expiry that readers know of
 	struct zone_action wanted;  // the exchange that is under way or waits
 	struct zone_version *fresh; // brought by the exchange that just ended
 	uint64_t success_unix_s;
@@ -47,21 +48,17 @@ struct secondary {
 	struct notify_primary notify[CONFIG_PRIMARIES_MAX];
 };
 
-// Exchanges of one kind: places in use, and who waits for one.
-struct line {
-	unsigned limit, used, waiting;
-	bool advancing;
-	struct secondary *first, *last;
-};
-
 struct zones {
 	uv_loop_t *loop;
 	struct zonedb *db;
 	const struct config *config;
 	struct secondary **list; // in canonical order of the names
 	size_t count;
-	uint64_t *silent_until_ms; // of each primary of `config`
-	struct line soa, axfr;
+	struct upstreams upstreams;
+	struct links *links;
+	struct line soa, transfers;
+	bool advancing;
+	struct xfr_budget budget;
 	uv_timer_t retry_timer; // goes on with the lines after memory ran out
 	uv_timer_t compact_timer;
 	uint64_t compacted_at; // how much had been published when it was last looked at
@@ -88,78 +85,73 @@ static struct secondary *find(const struct zones *zones, const uint8_t *apex)
 	return NULL;
 }
 
-// ---- primaries that leave us waiting
-
-static uint64_t *silence_of(const struct secondary *z, unsigned primary)
+static struct upstream *upstream_of(const struct secondary *z, unsigned primary)
 {
-	return &z->zones->silent_until_ms[z->config->primaries[primary] -
-					  z->zones->config->primaries];
-}
-
-static bool is_silent(const struct secondary *z)
-{
-	return *silence_of(z, z->wanted.primary) > loop_time().monotonic_ms;
-}
-
-// Somebody knows better: the primary itself, or the operator.
-static void forget_silence(struct secondary *z)
-{
-	for (unsigned i = 0; i < z->config->primary_ids_count; i++)
-		*silence_of(z, i) = 0;
+	return z->zones->upstreams
+		.of_primary[z->config->primaries[primary] - z->zones->config->primaries];
 }
 
 // ---- lines
 
-static void line_unlink(struct line *line, struct secondary *z)
-{
-	*(z->previous_waiting ? &z->previous_waiting->next_waiting : &line->first) =
-		z->next_waiting;
-	*(z->next_waiting ? &z->next_waiting->previous_waiting : &line->last) = z->previous_waiting;
-	z->next_waiting = z->previous_waiting = NULL;
-	z->waiting = false;
-	line->waiting--;
-}
-
-static void line_append(struct line *line, struct secondary *z)
-{
-	z->line = line;
-	z->waiting = true;
-	z->previous_waiting = line->last;
-	*(line->last ? &line->last->next_waiting : &line->first) = z;
-	line->last = z;
-	line->waiting++;
-}
-
 static void on_done(void *arg, struct transfer *t);
 static void end_exchange(struct secondary *z, const struct transfer *t);
 
+static enum xfr_kind wanted_kind(const struct secondary *z)
+{
+	switch (z->wanted.kind) {
+	case ZONE_ACTION_IXFR: return XFR_IXFR;
+	case ZONE_ACTION_AXFR: return XFR_AXFR;
+	default: return XFR_SOA;
+	}
+}
+
 static enum result begin_exchange(struct secondary *z)
 {
+	struct zones *zones = z->zones;
 	const struct config_primary *p = z->config->primaries[z->wanted.primary];
+	const struct upstream *u = upstream_of(z, z->wanted.primary);
+	enum xfr_kind kind = wanted_kind(z);
 	struct transfer_options o = {
-		.loop = z->zones->loop,
+		.loop = zones->loop,
+		.links = zones->links,
 		.primary = p->address,
-		.kind = z->wanted.kind == ZONE_ACTION_AXFR ? XFR_AXFR : XFR_SOA,
+		.source = p->source,
+		.kind = kind,
+		.udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp),
+		.edns = u->plain_until_ms <= loop_time().monotonic_ms,
 		.apex = z->name.wire,
 		.key = p->key,
-		.db = z->zones->db,
-		.limits = &z->zones->config->transfer,
+		.base = &z->fsm.soa,
+		.budget = &zones->budget,
+		.db = zones->db,
+		.limits = &zones->config->transfer,
 		.done = on_done,
 		.arg = z,
 	};
 	return transfer_start(&o, &z->transfer);
 }
 
-// Lets those who wait begin, as far as there are places. What ends at once may
-// call this again; then the outer call goes on with it.
-static void line_advance(struct zones *zones, struct line *line)
+// Whose turn it is; transfers first.
+static struct secondary *next_of(struct zones *zones)
 {
-	if (line->advancing)
+	static const size_t offset = offsetof(struct secondary, entry);
+	struct line_entry *e = line_next(&zones->transfers);
+	if (!e)
+		e = line_next(&zones->soa);
+	return e ? (struct secondary *)((char *)e - offset) : NULL;
+}
+
+// Lets those whose turn it is begin. What ends at once may call this again; then
+// the outer call goes on with it.
+static void advance(struct zones *zones)
+{
+	struct secondary *z;
+	if (zones->advancing)
 		return;
-	line->advancing = true;
-	while (line->first && line->used < line->limit) {
-		struct secondary *z = line->first;
-		if (is_silent(z)) {
+	zones->advancing = true;
+	while ((z = next_of(zones))) {
+		uint64_t now_ms = loop_time().monotonic_ms;
+		if (upstream_of(z, z->wanted.primary)->silent_until_ms > now_ms) {
 			end_exchange(z, NULL);
 			continue;
 		}
@@ -169,27 +161,20 @@ static void line_advance(struct zones *zones, struct line *line)
 				       0);
 			break;
 		}
-		line_unlink(line, z);
-		line->used++;
+		line_take(&z->entry);
 	}
-	line->advancing = false;
+	zones->advancing = false;
 }
 
 // Gives up the place in the line, or the exchange that is under way.
 static void leave_line(struct secondary *z)
 {
-	struct line *line = z->line;
-	if (!line)
+	if (!z->entry.line)
 		return;
-	if (z->waiting)
-		line_unlink(line, z);
-	else
-		line->used--;
+	line_leave(&z->entry);
 	if (z->transfer)
 		transfer_close(z->transfer);
 	z->transfer = NULL;
-	z->line = NULL;
-	line_advance(z->zones, line);
 }
 
 // ---- what is told of an exchange
@@ -212,6 +197,16 @@ const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_
 	return buf;
 }
 
+static const char *const kind_text[] = {
+	[XFR_SOA] = "SOA", [XFR_AXFR] = "AXFR", [XFR_IXFR] = "IXFR"
+};
+
+static const char *transfer_form_text(enum xfr_kind kind, enum xfr_form form)
+{
+	bool whole = kind == XFR_IXFR && form == XFR_FORM_WHOLE;
+	return whole ? "IXFR in the form of AXFR" : kind_text[kind];
+}
+
 static void log_exchange(struct secondary *z, const struct zone_primary_status *s,
 			 const struct transfer *t)
 {
@@ -220,15 +215,15 @@ static void log_exchange(struct secondary *z, const struct zone_primary_status *
 	config_address_text(&p->address, address);
 	name_text(z, name);
 	if (s->reason) {
-		log_limited(&z->zones->log, LOG_LEVEL_WARNING, "zone %s: %s from %s (%s): %s", name,
-			    s->kind == XFR_AXFR ? "no transfer" : "no SOA", p->id, address,
-			    zone_reason_text(s, reason));
-	} else if (s->kind == XFR_AXFR) {
+		log_limited(&z->zones->log, LOG_LEVEL_WARNING, "zone %s: no %s from %s (%s): %s",
+			    name, kind_text[s->kind], p->id, address, zone_reason_text(s, reason));
+	} else if (s->kind != XFR_SOA && xfr_form(transfer_engine(t)) != XFR_FORM_CURRENT) {
 		const struct xfr_stats *x = xfr_stats(transfer_engine(t));
 		uint64_t ms = transfer_elapsed_ms(t);
-		log_info("zone %s: serial %u transferred from %s (%s), %s: %llu records, "
+		log_info("zone %s: serial %u by %s from %s (%s), %s: %llu records, "
 			 "%llu octets, %llu.%03llu s",
-			 name, s->serial, p->id, address, p->key ? "with TSIG" : "unsigned",
+			 name, s->serial, transfer_form_text(s->kind, xfr_form(transfer_engine(t))),
+			 p->id, address, p->key ? "with TSIG" : "unsigned",
 			 (unsigned long long)x->records, (unsigned long long)x->octets,
 			 (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
 	} else {
@@ -242,6 +237,8 @@ static void count_transfer(struct secondary *z, const struct zone_primary_status
 	struct zones_stats *total = &z->zones->stats;
 	const struct xfr_stats *x = xfr_stats(transfer_engine(t));
 	z->last = (struct zone_transfer_status){ .unix_s = s->unix_s,
+						 .kind = s->kind,
+						 .form = xfr_form(transfer_engine(t)),
 						 .keyed = s->primary->key != NULL,
 						 .elapsed_ms = transfer_elapsed_ms(t),
 						 .stats = *x };
@@ -261,42 +258,78 @@ static void count_transfer(struct secondary *z, const struct zone_primary_status
 
 // ---- events
 
+// Whether the primary lags behind us.
+static bool is_older(const struct secondary *z, const struct zone_event *e)
+{
+	bool transferred = e->kind == ZONE_EVENT_XFR_DONE && !e->current;
+	return !transferred && z->fsm.data != ZONE_NOT_LOADED &&
+	       e->soa.serial != z->fsm.soa.serial &&
+	       !serial_newer(e->soa.serial, z->fsm.soa.serial);
+}
+
 // What the exchange brought, as an event and as status. `t` is NULL if the
 // primary was left alone.
 static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 {
 	struct zones_stats *total = &z->zones->stats;
 	struct xfr *engine = t ? transfer_engine(t) : NULL;
-	bool axfr = z->wanted.kind == ZONE_ACTION_AXFR;
+	bool transfer = z->wanted.kind != ZONE_ACTION_QUERY_SOA;
 	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
 	struct zone_event event = { .exchange = z->wanted.exchange,
 				    .reason = t ? transfer_reason(t) : XFR_REASON_CONNECT };
 	s->unix_s = loop_time().unix_s;
-	s->kind = axfr ? XFR_AXFR : XFR_SOA;
+	s->kind = wanted_kind(z);
 	s->reason = event.reason;
 	s->rcode = engine ? xfr_rcode(engine) : 0;
 	if (event.reason == XFR_REASON_NONE) {
 		xfr_soa(engine, &event.soa);
+		event.has_expire = xfr_expire(engine, &event.expire_s);
+		event.current = transfer && xfr_form(engine) == XFR_FORM_CURRENT;
 		s->serial = event.soa.serial;
-		event.kind = axfr ? ZONE_EVENT_XFR_DONE : ZONE_EVENT_SOA_ANSWER;
-		++*(axfr ? &total->transfers_ok : &total->soa_ok);
+		event.kind = transfer ? ZONE_EVENT_XFR_DONE : ZONE_EVENT_SOA_ANSWER;
+		++*(transfer && !event.current ? &total->transfers_ok : &total->soa_ok);
+		if (is_older(z, &event))
+			s->reason = XFR_REASON_OLDER;
 	} else {
-		event.kind = axfr ? ZONE_EVENT_XFR_FAILED : ZONE_EVENT_SOA_FAILED;
-		++*(axfr ? &total->transfers_failed : &total->soa_failed);
+		event.kind = transfer ? ZONE_EVENT_XFR_FAILED : ZONE_EVENT_SOA_FAILED;
+		++*(transfer ? &total->transfers_failed : &total->soa_failed);
 	}
 	log_exchange(z, s, t);
 	return event;
+}
+
+// What the exchange says of the primary.
+static void learn(struct secondary *z, const struct transfer *t)
+{
+	struct upstream *u = upstream_of(z, z->wanted.primary);
+	enum xfr_kind kind = wanted_kind(z);
+	enum xfr_reason reason = transfer_reason(t);
+	uint64_t now_ms = loop_time().monotonic_ms;
+	uint16_t rcode = reason == XFR_REASON_RCODE ? xfr_rcode(transfer_engine(t)) : 0;
+	bool burdened = reason == XFR_REASON_CONNECT || reason == XFR_REASON_IO ||
+			reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_CLOSED;
+	line_went(kind == XFR_SOA ? &u->soa : &u->transfer, !burdened, z->entry.line->limit);
+	if (transfer_silent(t))
+		upstream_was_silent(u, now_ms);
+	else
+		upstream_forget_silence(u);
+	if (transfer_plain(t) && reason == XFR_REASON_NONE)
+		u->plain_until_ms = now_ms + REMEMBER_MS;
+	// REFUSED may speak of the zone: only if AXFR works it speaks of IXFR.
+	bool unknown = kind == XFR_IXFR && (rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP);
+	bool proven = kind == XFR_AXFR && reason == XFR_REASON_NONE && z->ixfr_refused;
+	if (unknown || proven)
+		u->whole_until_ms = now_ms + REMEMBER_MS;
+	z->ixfr_refused = kind == XFR_IXFR && reason == XFR_REASON_REFUSED;
 }
 
 // An exchange is over: tells the state machine, which wants a version or not.
 static void end_exchange(struct secondary *z, const struct transfer *t)
 {
 	struct zone_event event = note_end(z, t);
-	if (t && transfer_silent(t))
-		*silence_of(z, z->wanted.primary) = loop_time().monotonic_ms + SILENCE_MS;
-	else if (t)
-		*silence_of(z, z->wanted.primary) = 0;
-	if (event.kind == ZONE_EVENT_XFR_DONE) {
+	if (t)
+		learn(z, t);
+	if (event.kind == ZONE_EVENT_XFR_DONE && !event.current) {
 		count_transfer(z, &z->primaries[z->wanted.primary], t);
 		z->fresh = xfr_take_version(transfer_engine(t));
 	}
@@ -305,6 +338,7 @@ static void end_exchange(struct secondary *z, const struct transfer *t)
 	if (z->fresh)
 		zone_version_discard(z->fresh);
 	z->fresh = NULL;
+	advance(z->zones);
 }
 
 static void on_done(void *arg, struct transfer *t)
@@ -314,18 +348,29 @@ static void on_done(void *arg, struct transfer *t)
 
 static void on_timer(uv_timer_t *timer)
 {
-	step(timer->data, &(struct zone_event){ .kind = ZONE_EVENT_TIMER });
+	struct secondary *z = timer->data;
+	step(z, &(struct zone_event){ .kind = ZONE_EVENT_TIMER });
+	advance(z->zones);
 }
 
 // ---- actions
 
+// A zone that is not served, or soon will not be, goes before one that is.
+static enum lane lane_of(const struct secondary *z)
+{
+	const struct zone_fsm *f = &z->fsm;
+	uint64_t urgent_ms = (uint64_t)f->soa.expire_s * 1000 / URGENT_FRACTION;
+	bool urgent = f->data != ZONE_SERVED || f->expire_ms < loop_time().monotonic_ms + urgent_ms;
+	return z->lane == LANE_REFRESH && urgent ? LANE_URGENT : z->lane;
+}
+
 static void want_exchange(struct secondary *z, const struct zone_action *action)
 {
-	struct line *line = action->kind == ZONE_ACTION_AXFR ? &z->zones->axfr : &z->zones->soa;
-	assert(!z->line);
+	bool soa = action->kind == ZONE_ACTION_QUERY_SOA;
+	struct upstream *u = upstream_of(z, action->primary);
 	z->wanted = *action;
-	line_append(line, z);
-	line_advance(z->zones, line);
+	line_join(soa ? &z->zones->soa : &z->zones->transfers, soa ? &u->soa : &u->transfer,
+		  lane_of(z), &z->entry);
 }
 
 // What readers are to know of the expiry goes into a version of a served zone.
@@ -386,23 +431,44 @@ static void set_timer(struct secondary *z, uint64_t at_ms)
 		uv_timer_start(&z->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
 }
 
+// The one place where what a primary sent becomes what is served.
+static void publish(struct secondary *z)
+{
+	assert(z->fresh);
+	z->unmarked = false;
+	set_expiry(z, z->fresh);
+	zonedb_publish(z->zones->db, &z->fresh, 1);
+	z->fresh = NULL;
+}
+
 static void act(struct secondary *z, const struct zone_action *action)
 {
 	switch (action->kind) {
 	case ZONE_ACTION_QUERY_SOA:
+	case ZONE_ACTION_IXFR:
 	case ZONE_ACTION_AXFR: want_exchange(z, action); break;
 	case ZONE_ACTION_CANCEL: leave_line(z); break;
-	case ZONE_ACTION_PUBLISH:
-		assert(z->fresh);
-		z->unmarked = false;
-		set_expiry(z, z->fresh);
-		zonedb_publish(z->zones->db, &z->fresh, 1);
-		z->fresh = NULL;
-		break;
+	case ZONE_ACTION_PUBLISH: publish(z); break;
 	case ZONE_ACTION_MARK_EXPIRED:
 	case ZONE_ACTION_MARK_SERVED: mark(z); break;
 	case ZONE_ACTION_TIMER: set_timer(z, action->at_ms); break;
 	}
+}
+
+// What the machine and the line must know before a step.
+static void tell_machine(struct secondary *z, enum zone_event_kind kind)
+{
+	uint64_t now_ms = loop_time().monotonic_ms;
+	z->fsm.no_ixfr = 0;
+	for (unsigned i = 0; i < z->config->primary_ids_count; i++) {
+		if (upstream_of(z, i)->whole_until_ms > now_ms)
+			z->fsm.no_ixfr |= 1u << i;
+	}
+	if (kind == ZONE_EVENT_NOTIFY)
+		z->lane = LANE_NOTIFY;
+	else if ((kind == ZONE_EVENT_REFRESH || kind == ZONE_EVENT_RETRANSFER) &&
+		 z->lane > LANE_OPERATOR)
+		z->lane = LANE_OPERATOR;
 }
 
 static void step(struct secondary *z, const struct zone_event *event)
@@ -411,9 +477,12 @@ static void step(struct secondary *z, const struct zone_event *event)
 	struct zone_actions actions;
 	uint64_t refreshed_ms = z->fsm.refreshed_ms;
 	e.random = loop_random();
+	tell_machine(z, event->kind);
 	zone_fsm_step(&z->fsm, &e, loop_time().monotonic_ms, &actions);
 	for (unsigned i = 0; i < actions.count; i++)
 		act(z, &actions.list[i]);
+	if (z->fsm.phase == ZONE_FSM_IDLE)
+		z->lane = LANE_REFRESH;
 	if (z->fsm.refreshed_ms != refreshed_ms)
 		z->success_unix_s = loop_time().unix_s;
 	if (z->fsm.data == ZONE_SERVED && !z->unmarked && z->told_expire_ms != z->fsm.expire_ms)
@@ -451,7 +520,8 @@ static bool primaries_equal(const struct config_zone *a, const struct config_zon
 		return false;
 	for (unsigned i = 0; i < a->primary_ids_count; i++) {
 		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
-		if (!config_address_equal(&p->address, &q->address) || !key_equal(p->key, q->key))
+		if (!config_address_equal(&p->address, &q->address) ||
+		    !config_address_equal(&p->source, &q->source) || !key_equal(p->key, q->key))
 			return false;
 	}
 	return true;
@@ -465,6 +535,7 @@ static struct secondary *secondary_new(struct zones *zones, const struct config_
 	z->zones = zones;
 	z->name = config->name;
 	z->config = config;
+	z->lane = LANE_REFRESH;
 	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->primary_ids_count);
 	set_primaries(z);
 	return z;
@@ -500,13 +571,13 @@ struct plan {
 	struct secondary **fresh; // of them new
 	struct secondary **gone;
 	struct zone_version **versions;
-	uint64_t *silent_until_ms;
+	struct upstreams upstreams, gone_upstreams;
 	size_t count, fresh_count, gone_count, version_count;
 };
 
 static void plan_free(struct plan *p)
 {
-	free(p->silent_until_ms);
+	upstreams_free(&p->gone_upstreams);
 	free(p->list);
 	free(p->fresh);
 	free(p->gone);
@@ -521,10 +592,9 @@ static enum result plan_allocate(struct plan *p, const struct zones *zones,
 	p->fresh = calloc(most, sizeof(*p->fresh));
 	p->gone = calloc(most, sizeof(*p->gone));
 	p->versions = calloc(most, sizeof(*p->versions));
-	p->silent_until_ms = calloc(config->primaries_count + 1, sizeof(*p->silent_until_ms));
-	return p->list && p->fresh && p->gone && p->versions && p->silent_until_ms
-		       ? RESULT_OK
-		       : RESULT_NO_MEMORY;
+	if (!p->list || !p->fresh || !p->gone || !p->versions)
+		return RESULT_NO_MEMORY;
+	return upstreams_make(&p->upstreams, &zones->upstreams, config);
 }
 
 static enum result plan_add(struct plan *p, struct zones *zones, const struct config_zone *config)
@@ -577,6 +647,7 @@ static void plan_undo(struct plan *p)
 		zone_version_discard(p->versions[i]);
 	for (size_t i = 0; i < p->fresh_count; i++)
 		free(p->fresh[i]);
+	upstreams_undo(&p->upstreams);
 }
 
 // All zones point into the new configuration before any of them acts.
@@ -584,12 +655,11 @@ static void plan_switch(struct plan *p, struct zones *zones, const struct config
 {
 	zones->config = config;
 	free(zones->list);
-	free(zones->silent_until_ms);
+	upstreams_switch(&zones->upstreams, &p->upstreams, &p->gone_upstreams);
+	zones->budget.limit = (uint64_t)config->transfer.memory_mib << 20;
 	zones->list = p->list;
 	zones->count = p->count;
-	zones->silent_until_ms = p->silent_until_ms;
 	p->list = NULL;
-	p->silent_until_ms = NULL;
 	for (size_t i = 0; i < p->fresh_count; i++) {
 		uv_timer_init(zones->loop, &p->fresh[i]->timer);
 		p->fresh[i]->timer.data = p->fresh[i];
@@ -603,7 +673,6 @@ static void plan_switch(struct plan *p, struct zones *zones, const struct config
 // Cannot fail: from here on the new configuration holds.
 static void plan_do(struct plan *p, struct zones *zones, const struct config *config)
 {
-	zones->soa.limit = zones->axfr.limit = 0; // nobody begins in between
 	for (size_t i = 0; i < p->gone_count; i++)
 		secondary_close(p->gone[i]);
 	if (p->version_count)
@@ -618,9 +687,8 @@ static void plan_do(struct plan *p, struct zones *zones, const struct config *co
 	for (size_t i = 0; i < p->fresh_count; i++)
 		step(p->fresh[i], &(struct zone_event){ .kind = ZONE_EVENT_START });
 	zones->soa.limit = SOA_CONCURRENT;
-	zones->axfr.limit = config->transfer.concurrent;
-	line_advance(zones, &zones->soa);
-	line_advance(zones, &zones->axfr);
+	zones->transfers.limit = config->transfer.concurrent;
+	advance(zones);
 }
 
 enum result zones_apply(struct zones *zones, const struct config *config)
@@ -664,11 +732,13 @@ void zones_notified(struct zones *zones, const struct notify_event *event)
 	if (!z)
 		return;
 	zones->stats.notifies++;
-	*silence_of(z, event->primary) = 0;
+	if (event->primary < z->config->primary_ids_count)
+		upstream_forget_silence(upstream_of(z, event->primary));
 	step(z, &(struct zone_event){ .kind = ZONE_EVENT_NOTIFY,
 				      .primary = event->primary,
 				      .has_serial = event->has_serial,
 				      .serial = event->serial });
+	advance(zones);
 }
 
 static enum result by_operator(struct zones *zones, const uint8_t *apex, enum zone_event_kind kind)
@@ -676,8 +746,10 @@ static enum result by_operator(struct zones *zones, const uint8_t *apex, enum zo
 	struct secondary *z = find(zones, apex);
 	if (!z)
 		return RESULT_NOT_FOUND;
-	forget_silence(z);
+	for (unsigned i = 0; i < z->config->primary_ids_count; i++)
+		upstream_forget_silence(upstream_of(z, i));
 	step(z, &(struct zone_event){ .kind = kind });
+	advance(zones);
 	return RESULT_OK;
 }
 
@@ -698,7 +770,7 @@ static void fill_status(const struct secondary *z, struct zone_status *out)
 	*out = (struct zone_status){
 		.name = &z->name,
 		.fsm = &z->fsm,
-		.waiting = z->waiting,
+		.waiting = z->entry.waiting,
 		.success_unix_s = z->success_unix_s,
 		.transfer = &z->last,
 		.primaries = z->primaries,
@@ -729,8 +801,8 @@ void zones_status_at(const struct zones *zones, size_t i, struct zone_status *ou
 const struct zones_stats *zones_stats(const struct zones *zones)
 {
 	struct zones_stats *s = (struct zones_stats *)(uintptr_t)&zones->stats;
-	s->exchanges = zones->soa.used + zones->axfr.used;
-	s->waiting = zones->soa.waiting + zones->axfr.waiting;
+	s->exchanges = zones->soa.used + zones->transfers.used;
+	s->waiting = zones->soa.waiting + zones->transfers.waiting;
 	return s;
 }
 
@@ -743,8 +815,7 @@ static void on_retry_timer(uv_timer_t *timer)
 		if (zones->list[i]->unmarked)
 			mark(zones->list[i]);
 	}
-	line_advance(zones, &zones->soa);
-	line_advance(zones, &zones->axfr);
+	advance(zones);
 }
 
 // Moving sparse chunks together wants no transaction open, and nothing to do.
@@ -752,7 +823,7 @@ static void on_compact_timer(uv_timer_t *timer)
 {
 	struct zones *zones = timer->data;
 	uint64_t published = zones->stats.transfers_ok + zones->stats.soa_ok;
-	if (zones->axfr.used || zones->compacted_at == published)
+	if (zones->transfers.used || zones->compacted_at == published)
 		return;
 	zones->compacted_at = published;
 	enum result r = zonedb_compact(zones->db);
@@ -767,6 +838,10 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 		return RESULT_NO_MEMORY;
 	zones->loop = loop;
 	zones->db = db;
+	if (links_new(loop, &zones->links)) {
+		free(zones);
+		return RESULT_NO_MEMORY;
+	}
 	zones->lookup = (struct notify_lookup){ .arg = zones,
 						.key = lookup_key,
 						.primaries = lookup_primaries };
@@ -782,13 +857,12 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 
 void zones_stop(struct zones *zones)
 {
-	// Nobody who leaves makes room for another one.
-	zones->soa.limit = zones->axfr.limit = 0;
 	for (size_t i = 0; i < zones->count; i++)
 		secondary_close(zones->list[i]);
 	zones->count = 0;
 	uv_close((uv_handle_t *)&zones->retry_timer, NULL);
 	uv_close((uv_handle_t *)&zones->compact_timer, NULL);
+	links_stop(zones->links);
 }
 
 void zones_free(struct zones *zones)
@@ -796,6 +870,7 @@ void zones_free(struct zones *zones)
 	if (!zones)
 		return;
 	free(zones->list);
-	free(zones->silent_until_ms);
+	upstreams_free(&zones->upstreams);
+	links_free(zones->links);
 	free(zones);
 }

@@ -4,7 +4,7 @@
 // Purpose: an explicit state machine without I/O and without a clock:
 // (state, event, now) -> (state, actions). It decides; the caller does. SOA
 // refresh, retry and expire by RFC 1035 section 4.3.5 and 3.3.13, NOTIFY by
-// RFC 1996. The diagram stands in ctrl/zone_fsm.c.
+// RFC 1996, EXPIRE by RFC 7314. The diagram stands in ctrl/zone_fsm.c.
 // Threads: a state belongs to one thread. Ownership: a plain value.
 // Contract: every exchange that an action starts ends in exactly one event that
 // names it (SOA_ANSWER, SOA_FAILED, XFR_DONE, XFR_FAILED), unless it was
@@ -31,17 +31,36 @@ struct zone_fsm_limits {
 };
 extern const struct zone_fsm_limits zone_fsm_limits_default;
 
+// Whether a version with an older serial than ours is taken. It is in no case
+// as long as any primary confirms ours or has a newer one.
+enum zone_fsm_older {
+	ZONE_FSM_OLDER_EXPIRED, // once ours has expired
+	ZONE_FSM_OLDER_REFUSE,  // never
+	ZONE_FSM_OLDER_ACCEPT   // at any time
+};
+
+// What is done with a primary's data that is legal and yet suspect.
+struct zone_fsm_policy {
+	enum zone_fsm_older older;
+	bool refuse_serial_zero;
+	bool lengthen_refresh; // SOA refresh below 30 s is taken as 30 minutes
+};
+
 enum zone_fsm_phase {
 	ZONE_FSM_IDLE,     // waits for the timer or for an event
 	ZONE_FSM_ASKING,   // a SOA query is out at primary `at`
-	ZONE_FSM_TRANSFER, // an AXFR is under way from primary `at`
+	ZONE_FSM_TRANSFER, // an IXFR or AXFR is under way from primary `at`
 };
 const char *zone_fsm_phase_text(enum zone_fsm_phase p); // "idle", "asking", "transferring"
 
-// All fields are the machine's own; reading them (for status) is fine.
+// All fields but the first three are the machine's own; reading them (for
+// status) is fine.
 struct zone_fsm {
 	struct zone_fsm_limits limits;
+	struct zone_fsm_policy policy;
+	uint32_t no_ixfr; // bit i: primary i is known not to speak IXFR
 	enum zone_fsm_phase phase;
+	bool differences;     // the transfer that is under way is an IXFR
 	enum zone_state data; // what is published of the zone
 	struct soa soa;       // of the version that is held, unless ZONE_NOT_LOADED
 	unsigned primaries;
@@ -51,16 +70,26 @@ struct zone_fsm {
 	uint32_t failures;     // rounds in a row without success
 	bool confirmed;        // this round: a primary has said that ours is current
 	bool behind;           // this round: a primary had newer data that we did not get
+	bool direct;           // this round: the first primary is asked for IXFR at once
+	bool older;            // this round: a primary had an older serial
+	bool taking_older;     // and none a better one: it is being transferred
+	unsigned older_at;     // the first of them
 	bool forced;           // transfer whatever the serial, until one succeeds
 	bool again;            // look again once this round is over (NOTIFY, refresh)
 	bool again_has_serial; // only if again_serial is newer than what we hold then
 	uint32_t again_serial;
 	unsigned again_at;
+	bool wanted; // a NOTIFY promised wanted_serial, which no primary has had yet
+	uint32_t wanted_serial;
+	unsigned wanted_at;
+	unsigned wanted_tries;       // rounds since then
 	enum xfr_reason last_reason; // of the last failure, NONE after a success
 	uint64_t next_ms;            // next round; meaningful in ZONE_FSM_IDLE
+	unsigned next_at;            // the primary that it begins with
 	uint64_t ended_ms;           // of the last round
 	uint64_t refreshed_ms;       // last confirmation or transfer
 	uint64_t expire_ms;          // meaningful unless ZONE_NOT_LOADED
+	uint64_t given_up;           // NOTIFYs of a serial that never came
 	uint64_t timer_ms;           // what the caller's timer is set to
 };
 
@@ -74,22 +103,27 @@ enum zone_event_kind {
 	ZONE_EVENT_XFR_FAILED, // exchange, reason
 	ZONE_EVENT_REFRESH,    // operator: ask now
 	ZONE_EVENT_RETRANSFER, // operator: transfer now, whatever the serial
-	ZONE_EVENT_RELOAD,     // configuration reread: primaries
+	ZONE_EVENT_RELOAD,     // configuration reread: number of primaries
 };
 
 struct zone_event {
 	enum zone_event_kind kind;
 	uint32_t random;   // any, fresh with every event: jitter
 	uint32_t exchange; // of the action that the event answers
-	unsigned primary;  // NOTIFY: index; RELOAD: number of primaries
+	unsigned primary;  // NOTIFY: index, or any other number if it came from none;
+			   // RELOAD: number of primaries
 	bool has_serial;   // NOTIFY
 	uint32_t serial;   // NOTIFY
 	struct soa soa;    // SOA_ANSWER, XFR_DONE
+	bool current;      // XFR_DONE: nothing newer is there, no version came
+	bool has_expire;   // SOA_ANSWER, XFR_DONE: the primary told how long
+	uint32_t expire_s; // its own copy lasts (RFC 7314)
 	enum xfr_reason reason;
 };
 
 enum zone_action_kind {
 	ZONE_ACTION_QUERY_SOA,    // at `primary`, as `exchange`
+	ZONE_ACTION_IXFR,         // from `primary`, as `exchange`: since what is published
 	ZONE_ACTION_AXFR,         // from `primary`, as `exchange`
 	ZONE_ACTION_CANCEL,       // drop `exchange`; no event may follow from it
 	ZONE_ACTION_PUBLISH,      // what XFR_DONE brought; without this action: discard it
@@ -105,7 +139,7 @@ struct zone_action {
 	uint64_t at_ms;
 };
 
-#define ZONE_ACTIONS_MAX 6
+#define ZONE_ACTIONS_MAX 8
 
 struct zone_actions {
 	unsigned count;
@@ -115,6 +149,11 @@ struct zone_actions {
 // A zone that is not loaded, with `primaries` primaries (indices from 0).
 // Nothing happens before ZONE_EVENT_START.
 void zone_fsm_init(struct zone_fsm *z, const struct zone_fsm_limits *limits, unsigned primaries);
+
+// Between init and START: the zone is published already, as it was when it was
+// stored; the times are monotonic and may have passed.
+void zone_fsm_restore(struct zone_fsm *z, const struct soa *soa, uint64_t next_ms,
+		      uint64_t expire_ms);
 
 // One step. `now_ms` is monotonic and never goes back. Writes all of `out`.
 void zone_fsm_step(struct zone_fsm *z, const struct zone_event *event, uint64_t now_ms,

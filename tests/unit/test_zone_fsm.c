@@ -25,6 +25,7 @@ static void write_action(const struct zone_action *a, char *text, size_t size)
 {
 	switch (a->kind) {
 	case ZONE_ACTION_QUERY_SOA: snprintf(text, size, "ask %u", a->primary); break;
+	case ZONE_ACTION_IXFR: snprintf(text, size, "ixfr %u", a->primary); break;
 	case ZONE_ACTION_AXFR: snprintf(text, size, "axfr %u", a->primary); break;
 	case ZONE_ACTION_CANCEL: snprintf(text, size, "cancel %u", a->primary); break;
 	case ZONE_ACTION_PUBLISH: snprintf(text, size, "publish"); break;
@@ -152,7 +153,7 @@ static void refresh_newer(void)
 	loaded(1);
 	now_ms = S(100);
 	happens(ZONE_EVENT_TIMER);
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "axfr 0");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ixfr 0");
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, timer 200");
 	CU_ASSERT_EQUAL(z.soa.serial, 2);
 }
@@ -164,8 +165,8 @@ static void serial_wraps(void)
 	happens(ZONE_EVENT_START);
 	answered(ZONE_EVENT_XFR_DONE, UINT32_MAX);
 	CU_ASSERT_STRING_EQUAL(notified_of(0, UINT32_MAX), "");
-	CU_ASSERT_STRING_EQUAL(notified_of(0, 0), "ask 0, timer 1000");
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 0), "axfr 0");
+	CU_ASSERT_STRING_EQUAL(notified_of(0, 0), "ixfr 0, timer 1000");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 0), "publish, timer 100");
 }
 
 static void all_primaries_are_asked(void)
@@ -174,7 +175,7 @@ static void all_primaries_are_asked(void)
 	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_REFRESH), "ask 0, timer 1000");
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 1), "ask 1");
 	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_SOA_FAILED), "ask 2");
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 5), "axfr 2");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 5), "ixfr 2");
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 5), "publish, timer 100");
 }
 
@@ -195,7 +196,8 @@ static void failed_transfer_goes_to_the_next(void)
 	loaded(2);
 	now_ms = S(100);
 	happens(ZONE_EVENT_TIMER);
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "axfr 0");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ixfr 0");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "axfr 0");
 	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "ask 1");
 	// The other has only what we have: served on, but there is something newer.
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 1), "timer 110");
@@ -265,11 +267,17 @@ static void notify_idle(void)
 	loaded(3);
 	CU_ASSERT_STRING_EQUAL(notified_of(2, 1), ""); // known
 	CU_ASSERT_STRING_EQUAL(notified_of(2, 0), ""); // old
-	CU_ASSERT_STRING_EQUAL(notified_of(2, 2), "ask 2, timer 1000");
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "axfr 2");
+	CU_ASSERT_STRING_EQUAL(notified_of(2, 2), "ixfr 2, timer 1000");
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, timer 100");
+	CU_ASSERT_STRING_EQUAL(notified(1), "timer 0"); // not at once
+	now_ms = 250;
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_TIMER), "ask 1, timer 1000");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ask 2, timer 1000");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ask 0");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "timer 100");
+	now_ms = 500;
 	CU_ASSERT_STRING_EQUAL(notified(1), "ask 1, timer 1000");
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ask 2");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ask 2, timer 1000");
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ask 0");
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "timer 100");
 }
@@ -278,17 +286,14 @@ static void notify_during_a_transfer(void)
 {
 	loaded(2);
 	notified_of(0, 2);
-	answered(ZONE_EVENT_SOA_ANSWER, 2);
 	CU_ASSERT_STRING_EQUAL(notified_of(1, 3), "");
 	CU_ASSERT_STRING_EQUAL(notified_of(1, 2), ""); // the newest is remembered
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, ask 1");
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 3), "axfr 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, ixfr 1");
 	// This time the transfer brings what the NOTIFY spoke of.
 	notified_of(1, 4);
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 4), "publish, timer 100");
 	// One without serial is always followed.
 	notified_of(0, 5);
-	answered(ZONE_EVENT_SOA_ANSWER, 5);
 	notified_of(0, 5);
 	notified(0);
 	notified_of(0, 5);
@@ -299,7 +304,7 @@ static void notify_during_a_transfer(void)
 static void notify_after_failure(void)
 {
 	loaded(1);
-	notified(0);
+	happens(ZONE_EVENT_REFRESH);
 	notified(0);
 	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_SOA_FAILED), "timer 1");
 	CU_ASSERT_STRING_EQUAL(notified(0), "");
@@ -313,6 +318,7 @@ static void notify_after_failure(void)
 	now_ms += 1000;
 	CU_ASSERT_STRING_EQUAL(notified(0), "ask 0, timer 1000");
 	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 1), "timer 102");
+	now_ms += 250;
 	CU_ASSERT_STRING_EQUAL(notified(0), "ask 0, timer 1002");
 }
 
@@ -346,11 +352,13 @@ static void retransfer(void)
 static void reload(void)
 {
 	loaded(3);
+	now_ms = S(1);
 	notified(2);
 	CU_ASSERT_STRING_EQUAL(step((struct zone_event){ .kind = ZONE_EVENT_RELOAD, .primary = 1 }),
 			       "cancel 2, ask 0");
-	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 1), "timer 100");
-	CU_ASSERT_STRING_EQUAL(notified(2), "ask 0, timer 1000"); // an index of the old list
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 1), "timer 101");
+	now_ms = S(2);
+	CU_ASSERT_STRING_EQUAL(notified(2), "ask 0, timer 1001"); // an index of the old list
 }
 
 static void no_primaries(void)
@@ -410,6 +418,208 @@ static void jitter(void)
 	CU_ASSERT_EQUAL(z.expire_ms, S(1100)); // expiry has none
 }
 
+// --- IXFR -----------------------------------------------------------------
+
+static const char *current(uint32_t serial)
+{
+	return step((struct zone_event){ .kind = ZONE_EVENT_XFR_DONE,
+					 .exchange = z.exchange,
+					 .soa = soa_of(serial),
+					 .current = true });
+}
+
+static void ixfr_falls_back(void)
+{
+	loaded(1);
+	CU_ASSERT_STRING_EQUAL(notified_of(0, 2), "ixfr 0, timer 1000");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "axfr 0"); // the same primary
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, timer 100");
+	// There is no use in it where nobody is to be reached.
+	notified_of(0, 3);
+	CU_ASSERT_STRING_EQUAL(step((struct zone_event){ .kind = ZONE_EVENT_XFR_FAILED,
+							 .exchange = z.exchange,
+							 .reason = XFR_REASON_CONNECT }),
+			       "timer 1");
+	CU_ASSERT(z.behind);
+}
+
+static void primary_without_ixfr(void)
+{
+	loaded(2);
+	z.no_ixfr = 2;
+	CU_ASSERT_STRING_EQUAL(notified_of(1, 2), "ask 1, timer 1000");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "axfr 1");
+	answered(ZONE_EVENT_XFR_DONE, 2);
+	CU_ASSERT_STRING_EQUAL(notified_of(0, 3), "ixfr 0, timer 1000");
+}
+
+// A NOTIFY comes before the primary has what it speaks of.
+static void notify_ahead(void)
+{
+	static const uint64_t pauses_ms[] = { 250, 1000, 4000, 16000, 64000 };
+	loaded(2);
+	CU_ASSERT_STRING_EQUAL(notified_of(1, 2), "ixfr 1, timer 1000");
+	current(1);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 1), "timer 0");
+	for (int i = 0; i < 5; i++) {
+		CU_ASSERT_EQUAL(z.next_ms, now_ms + pauses_ms[i]);
+		CU_ASSERT_EQUAL(z.failures, 0);
+		now_ms = z.next_ms;
+		CU_ASSERT_EQUAL(strncmp(happens(ZONE_EVENT_TIMER), "ixfr 1", 6), 0);
+		current(1);
+		answered(ZONE_EVENT_SOA_ANSWER, 1);
+	}
+	CU_ASSERT_EQUAL(z.given_up, 1);
+	CU_ASSERT_EQUAL(z.next_ms, now_ms + S(100));
+	CU_ASSERT_FALSE(z.wanted);
+	// The same NOTIFY again and again: a few rounds a second, not one each.
+	now_ms += S(1);
+	unsigned rounds = 0;
+	uint64_t end_ms = now_ms + S(1);
+	for (; now_ms < end_ms; now_ms++) {
+		const char *done = notified_of(1, 2);
+		if (!done[0] || strncmp(done, "timer", 5) == 0)
+			done = happens(ZONE_EVENT_TIMER);
+		if (strncmp(done, "ixfr", 4) == 0) {
+			rounds++;
+			current(1);
+			answered(ZONE_EVENT_SOA_ANSWER, 1);
+		}
+	}
+	CU_ASSERT(rounds >= 2 && rounds <= 5);
+	// It comes at last.
+	now_ms = z.next_ms;
+	happens(ZONE_EVENT_TIMER);
+	answered(ZONE_EVENT_XFR_DONE, 2);
+	CU_ASSERT_FALSE(z.wanted);
+	CU_ASSERT_EQUAL(z.given_up, 1);
+}
+
+// --- policies -------------------------------------------------------------
+
+static void older_accepted(void)
+{
+	loaded(2);
+	z.policy.older = ZONE_FSM_OLDER_ACCEPT;
+	now_ms = S(100);
+	happens(ZONE_EVENT_TIMER);
+	// While anybody confirms ours, it stays.
+	answered(ZONE_EVENT_SOA_ANSWER, 0);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 1), "timer 200");
+	now_ms = S(200);
+	happens(ZONE_EVENT_TIMER);
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_SOA_FAILED), "ask 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 0), "axfr 1");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "timer 210");
+	now_ms = S(210);
+	happens(ZONE_EVENT_TIMER);
+	answered(ZONE_EVENT_SOA_ANSWER, 0);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 0), "axfr 0");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 0), "publish, timer 310");
+	CU_ASSERT_EQUAL(z.soa.serial, 0);
+}
+
+static void older_refused_for_ever(void)
+{
+	loaded(1);
+	z.policy.older = ZONE_FSM_OLDER_REFUSE;
+	now_ms = S(100);
+	happens(ZONE_EVENT_TIMER);
+	now_ms = S(1000);
+	happens(ZONE_EVENT_TIMER);
+	CU_ASSERT_EQUAL(z.data, ZONE_EXPIRED);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 0), "timer 1010");
+	CU_ASSERT_EQUAL(z.last_reason, XFR_REASON_OLDER);
+	now_ms = S(1010);
+	happens(ZONE_EVENT_TIMER);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ixfr 0");
+}
+
+static void serial_zero_refused(void)
+{
+	fresh(1);
+	z.policy.refuse_serial_zero = true;
+	happens(ZONE_EVENT_START);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 0), "timer 1");
+	CU_ASSERT_EQUAL(z.last_reason, XFR_REASON_SERIAL_ZERO);
+	CU_ASSERT_EQUAL(z.data, ZONE_NOT_LOADED);
+	now_ms = S(1);
+	happens(ZONE_EVENT_TIMER);
+	answered(ZONE_EVENT_XFR_DONE, UINT32_MAX);
+	CU_ASSERT_EQUAL(z.data, ZONE_SERVED);
+	happens(ZONE_EVENT_REFRESH);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 0), "timer 11");
+	CU_ASSERT_EQUAL(z.failures, 1);
+}
+
+static void short_refresh_lengthened(void)
+{
+	struct zone_event e = { .kind = ZONE_EVENT_XFR_DONE, .soa = { 1, 29, 10, 10000, 10 } };
+	fresh(1);
+	z.policy.lengthen_refresh = true;
+	happens(ZONE_EVENT_START);
+	e.exchange = z.exchange;
+	CU_ASSERT_STRING_EQUAL(step(e), "publish, timer 1800");
+	happens(ZONE_EVENT_RETRANSFER);
+	e.exchange = z.exchange;
+	e.soa.refresh_s = 30;
+	CU_ASSERT_STRING_EQUAL(step(e), "publish, timer 30");
+}
+
+// --- EXPIRE and restarts --------------------------------------------------
+
+static const char *told(enum zone_event_kind kind, uint32_t serial, uint32_t lasts_s)
+{
+	return step((struct zone_event){ .kind = kind,
+					 .exchange = z.exchange,
+					 .soa = soa_of(serial),
+					 .has_expire = true,
+					 .expire_s = lasts_s });
+}
+
+static void expire_of_the_primary(void)
+{
+	fresh(1);
+	happens(ZONE_EVENT_START);
+	told(ZONE_EVENT_XFR_DONE, 1, 400); // its own copy is old
+	CU_ASSERT_EQUAL(z.expire_ms, S(400));
+	now_ms = S(100);
+	happens(ZONE_EVENT_TIMER);
+	told(ZONE_EVENT_SOA_ANSWER, 1, 200); // never less than there was
+	CU_ASSERT_EQUAL(z.expire_ms, S(400));
+	now_ms = S(200);
+	happens(ZONE_EVENT_TIMER);
+	told(ZONE_EVENT_SOA_ANSWER, 1, 900);
+	CU_ASSERT_EQUAL(z.expire_ms, S(1100));
+	now_ms = S(300);
+	happens(ZONE_EVENT_TIMER);
+	told(ZONE_EVENT_SOA_ANSWER, 1, 5000); // never more than its SOA says
+	CU_ASSERT_EQUAL(z.expire_ms, S(1300));
+	now_ms = S(400);
+	happens(ZONE_EVENT_TIMER);
+	told(ZONE_EVENT_SOA_ANSWER, 2, 900);
+	told(ZONE_EVENT_XFR_DONE, 2, 0); // a new version; at least the least
+	CU_ASSERT_EQUAL(z.expire_ms, S(401));
+}
+
+static void restored(void)
+{
+	struct soa soa = soa_of(5);
+	fresh(1);
+	now_ms = S(50);
+	zone_fsm_restore(&z, &soa, S(60), S(500));
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_START), "timer 60");
+	now_ms = S(60);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_TIMER), "ask 0, timer 500");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 5), "timer 160");
+	// One that has expired while we were away.
+	fresh(1);
+	now_ms = S(50);
+	zone_fsm_restore(&z, &soa, S(10), S(20));
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_START), "expired, timer 10");
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_TIMER), "ask 0, timer -");
+}
+
 // --- walks ----------------------------------------------------------------
 
 // What the caller of the machine would know, kept beside it.
@@ -442,6 +652,7 @@ static void follow(struct walk *w, const struct zone_event *e, const struct zone
 {
 	switch (a->kind) {
 	case ZONE_ACTION_QUERY_SOA:
+	case ZONE_ACTION_IXFR:
 	case ZONE_ACTION_AXFR:
 		want(w, !w->outstanding, "one exchange at a time");
 		want(w, a->primary < z.primaries, "primaries that exist");
@@ -449,7 +660,7 @@ static void follow(struct walk *w, const struct zone_event *e, const struct zone
 		want(w, a->kind == ZONE_ACTION_AXFR || w->data != ZONE_NOT_LOADED,
 		     "nothing to compare a serial with");
 		w->outstanding = true;
-		w->transfer = a->kind == ZONE_ACTION_AXFR;
+		w->transfer = a->kind != ZONE_ACTION_QUERY_SOA;
 		w->exchange = a->exchange;
 		break;
 	case ZONE_ACTION_CANCEL:
@@ -472,8 +683,8 @@ static void follow(struct walk *w, const struct zone_event *e, const struct zone
 		break;
 	case ZONE_ACTION_MARK_SERVED:
 		want(w,
-		     w->data == ZONE_EXPIRED && e->kind == ZONE_EVENT_SOA_ANSWER &&
-			     e->soa.serial == w->serial,
+		     w->data == ZONE_EXPIRED && e->soa.serial == w->serial &&
+			     (e->kind == ZONE_EVENT_SOA_ANSWER || e->kind == ZONE_EVENT_XFR_DONE),
 		     "recovers when confirmed");
 		w->data = ZONE_SERVED;
 		break;
@@ -534,8 +745,11 @@ static struct zone_event random_event(struct walk *w)
 			 .refresh_s = draw(w) % 200,
 			 .retry_s = draw(w) % 100,
 			 .expire_s = draw(w) % 2000 },
-		.reason = XFR_REASON_TIMEOUT,
+		.reason = draw(w) % 2 ? XFR_REASON_TIMEOUT : XFR_REASON_CONNECT,
+		.has_expire = draw(w) % 4 == 0,
+		.expire_s = draw(w) % 3000,
 	};
+	e.current = z.differences && !serial_newer(e.soa.serial, w->serial) && draw(w) % 2;
 	if (draw(w) % 50 == 0)
 		e.soa.serial = draw(w);
 	return e;
@@ -652,5 +866,13 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "NOTIFY during a transfer", notify_during_a_transfer },
 	  { "NOTIFY, then failure", notify_after_failure }, { "retransfer", retransfer },
 	  { "reload", reload }, { "no primaries", no_primaries }, { "limits", limits },
-	  { "jitter", jitter }, { "random walks", random_walks },
-	  { "exhaustive walks", exhaustive_walks }, { "texts", texts })
+	  { "jitter", jitter }, { "IXFR falls back to AXFR", ixfr_falls_back },
+	  { "a primary without IXFR", primary_without_ixfr },
+	  { "NOTIFY ahead of the serial", notify_ahead },
+	  { "older serial, accepted", older_accepted },
+	  { "older serial, refused", older_refused_for_ever },
+	  { "serial 0, refused", serial_zero_refused },
+	  { "short refresh, lengthened", short_refresh_lengthened },
+	  { "EXPIRE of the primary", expire_of_the_primary }, { "restored", restored },
+	  { "random walks", random_walks }, { "exhaustive walks", exhaustive_walks },
+	  { "texts", texts })

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Who waits to talk to a primary, and whose turn it is.
+//
+// Purpose: exchanges of one kind share so many places. Those who wait stand in
+// lanes; within a lane primaries take turns, and each primary's zones come first
+// come, first served. A primary has no more exchanges at once than it was seen to
+// bear: the number grows while they go well, and halves when one goes wrong.
+// Threads: the loop's. Ownership: entries are embedded in what waits; a line is
+// zeroed, but for its limit, to begin.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum lane {
+	LANE_NOTIFY,
+	LANE_OPERATOR,
+	LANE_URGENT, // not loaded, expired or soon so
+	LANE_REFRESH,
+	LANE_COUNT
+};
+
+struct line_entry {
+	struct line *line; // NULL: neither waits nor has a place
+	struct line_primary *primary;
+	enum lane lane;
+	bool waiting;
+	struct line_entry *next, *previous;
+};
+
+// Of one primary in one line; line_primary_init.
+struct line_primary {
+	unsigned used, limit, waiting;
+	unsigned well; // exchanges since the limit last changed
+	struct {
+		struct line_entry *first, *last;
+	} lanes[LANE_COUNT];
+	struct line_primary *next, *previous; // in the ring of those who are waited for
+};
+
+struct line {
+	unsigned limit, used, waiting;
+	struct line_primary *ring;
+};
+
+void line_primary_init(struct line_primary *p);
+
+// `e` waits for a place at `p`.
+void line_join(struct line *line, struct line_primary *p, enum lane lane, struct line_entry *e);
+
+// Whose turn it is, if there is a place; it goes on waiting until line_take.
+struct line_entry *line_next(struct line *line);
+void line_take(struct line_entry *e);
+
+// Gives up the place, or the wait for one.
+void line_leave(struct line_entry *e);
+
+// How an exchange with the primary went.
+void line_went(struct line_primary *p, bool well, unsigned most);
