@@ -9,9 +9,12 @@
 #include "understudy/rr.h"
 
 #include "chaos.h"
+#include "cookie.h"
+#include "edns.h"
 #include "query.h"
 #include "reply.h"
 #include "resolve.h"
+#include "rrl.h"
 
 static_assert(ANSWER_BURST_MAX <= FIND_BURST_MAX, "a burst is found at once");
 
@@ -20,28 +23,40 @@ static_assert(ANSWER_BURST_MAX <= FIND_BURST_MAX, "a burst is found at once");
 struct answer_ctx {
 	const struct rcu_pointer *config;
 	uint64_t now_s;
+	struct rrl *rrl;
 	struct query queries[ANSWER_BURST_MAX];
 	uint8_t fates[ANSWER_BURST_MAX]; // enum query_fate
 	struct find finds[ANSWER_BURST_MAX];
 	struct find *found[ANSWER_BURST_MAX]; // those to be found
 	struct resolver resolver;
 	struct compress names;
+	struct edns_reply options; // of the reply being written
 	// Other threads read these; they share no line with what is written above.
 	_Alignas(CACHE_LINE) struct answer_stats stats;
 };
 
 struct answer_ctx *answer_ctx_new(const struct rcu_pointer *config)
 {
+	const struct answer_config *now = rcu_pointer_read(config);
+	uint32_t accounts = now->rate_limit.table_accounts;
 	struct answer_ctx *ctx = aligned_alloc(CACHE_LINE, sizeof(*ctx));
-	if (ctx) {
-		memset(ctx, 0, sizeof(*ctx));
-		ctx->config = config;
+	struct rrl *rrl = rrl_new(accounts ? accounts : ANSWER_RATE_TABLE_DEFAULT);
+	if (!ctx || !rrl) {
+		rrl_free(rrl);
+		free(ctx);
+		return NULL;
 	}
+	memset(ctx, 0, sizeof(*ctx));
+	ctx->config = config;
+	ctx->rrl = rrl;
 	return ctx;
 }
 
 void answer_ctx_free(struct answer_ctx *ctx)
 {
+	if (!ctx)
+		return;
+	rrl_free(ctx->rrl);
 	free(ctx);
 }
 
@@ -60,6 +75,7 @@ const char *answer_drop_text(enum answer_drop d)
 	static const char *const texts[ANSWER_DROP_COUNT] = {
 		[ANSWER_DROP_SHORT] = "short",
 		[ANSWER_DROP_RESPONSE] = "response",
+		[ANSWER_DROP_RATE] = "rate-limited",
 	};
 	return texts[d];
 }
@@ -77,8 +93,7 @@ static unsigned parse_all(struct answer_ctx *ctx, struct answer_item *items, uns
 	unsigned found = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct query *q = &ctx->queries[i];
-		ctx->fates[i] = (uint8_t)query_parse(items[i].buf, items[i].query_len,
-						     items[i].may_punt, q);
+		ctx->fates[i] = (uint8_t)query_parse(&items[i], q);
 		if (ctx->fates[i] != QUERY_RESOLVE)
 			continue;
 		struct find *f = ctx->found[found++] = &ctx->finds[i];
@@ -103,32 +118,90 @@ static size_t reply_limit(const struct answer_item *item, const struct query *q,
 	return limit;
 }
 
-static void write_reply(struct answer_ctx *ctx, const struct answer_config *config,
-			struct answer_item *item, unsigned i)
+// Why a query is refused that is not looked up at all.
+static enum edns_error error_of(const struct query *q)
+{
+	if (q->rcode != RCODE_NOTIMP && q->rcode != RCODE_REFUSED)
+		return EDNS_ERROR_NONE;
+	if (q->flags & DNS_OPCODE_MASK)
+		return EDNS_ERROR_NOT_SUPPORTED;
+	return q->qtype == RRTYPE_AXFR || q->qtype == RRTYPE_IXFR ? EDNS_ERROR_PROHIBITED
+								  : EDNS_ERROR_NOT_AUTHORITATIVE;
+}
+
+// The zone that the question's name is in, if we serve it.
+static const struct zone *zone_of(const struct answer_ctx *ctx, unsigned i)
+{
+	const struct find *f = &ctx->finds[i];
+	bool served = ctx->fates[i] == QUERY_RESOLVE && f->status != FIND_NO_ZONE &&
+		      f->status != FIND_NO_DATA;
+	return served ? f->zone : NULL;
+}
+
+// A client must first show a cookie of ours where that is required (RFC 7873
+// section 5.2.3); one that asks for nothing else hears what its cookie is worth
+// (section 5.4).
+static void judge_cookie(struct answer_ctx *ctx, const struct answer_config *config,
+			 const struct answer_item *item, unsigned i, enum cookie_verdict verdict)
+{
+	struct query *q = &ctx->queries[i];
+	uint8_t *fate = &ctx->fates[i];
+	if (*fate == QUERY_EMPTY) {
+		if (!config->cookie_secrets)
+			q->rcode = RCODE_FORMERR;
+		else if (verdict == COOKIE_UNKNOWN)
+			q->rcode = RCODE_BADCOOKIE;
+	} else if (config->cookie_secrets && config->cookie_required &&
+		   item->peer.transport == ANSWER_UDP &&
+		   (*fate == QUERY_RESOLVE || *fate == QUERY_CHAOS) &&
+		   verdict != COOKIE_CONFIRMED) {
+		q->rcode = RCODE_BADCOOKIE;
+		*fate = QUERY_ERROR;
+	}
+}
+
+// What the query's options ask for goes into ctx->options.
+static void answer_options(struct answer_ctx *ctx, const struct answer_config *config,
+			   const struct answer_item *item, unsigned i)
+{
+	struct query *q = &ctx->queries[i];
+	struct edns_facts facts = { .config = config, .asked = &q->asked, .now_s = ctx->now_s };
+	if (q->asked.what & EDNS_ASKS_COOKIE) {
+		enum cookie_verdict verdict = COOKIE_ABSENT;
+		if (config->cookie_secrets)
+			verdict = cookie_renew(&q->asked.cookie, q->asked.server_octets, config,
+					       &item->peer, ctx->now_s);
+		q->confirmed = verdict == COOKIE_CONFIRMED;
+		judge_cookie(ctx, config, item, i, verdict);
+	}
+	facts.view = ctx->resolver.view;
+	facts.zone = zone_of(ctx, i);
+	if (facts.zone && q->qtype == RRTYPE_SOA)
+		facts.soa = name_equal(q->qname, zone_apex(facts.zone));
+	edns_write(&ctx->options, &facts);
+}
+
+// The sections of the reply, its rcode and flags.
+static void write_sections(struct answer_ctx *ctx, const struct answer_config *config,
+			   const struct answer_item *item, unsigned i)
 {
 	const struct query *q = &ctx->queries[i];
 	struct resolver *rs = &ctx->resolver;
-	struct reply r;
-	reply_begin(&r, q, item->buf, reply_limit(item, q, config), &ctx->names);
-	if (ctx->fates[i] == QUERY_RESOLVE) {
+	struct reply *r = rs->reply;
+	switch (ctx->fates[i]) {
+	case QUERY_RESOLVE:
 		rs->query = q;
 		rs->found = &ctx->finds[i];
-		rs->reply = &r;
 		rs->stream = item->peer.transport == ANSWER_TCP;
 		rs->across_zones = config->cross_zone_aliases;
 		resolve(rs);
-	} else if (ctx->fates[i] == QUERY_CHAOS) {
-		chaos_answer(config, q, &r);
-	} else {
-		r.rcode = q->rcode;
+		break;
+	case QUERY_CHAOS: chaos_answer(config, q, r); break;
+	default:
+		r->rcode = q->rcode;
+		r->edns_error = (int8_t)error_of(q);
+		break;
 	}
-	item->verdict = ANSWER_REPLY;
-	item->reply_len = (uint16_t)reply_finish(&r, q, config->edns_udp_octets);
-	unsigned rcode = r.rcode < ANSWER_RCODES - 1 ? r.rcode : ANSWER_RCODES - 1;
-	count(&ctx->stats.answers, 1);
-	count(&ctx->stats.by_rcode[rcode], 1);
-	if (r.truncated)
-		count(&ctx->stats.truncated, 1);
 }
 
 static void drop(struct answer_ctx *ctx, struct answer_item *item, enum answer_drop why)
@@ -136,6 +209,64 @@ static void drop(struct answer_ctx *ctx, struct answer_item *item, enum answer_d
 	item->verdict = ANSWER_DROP;
 	item->reply_len = 0;
 	count(&ctx->stats.dropped[why], 1);
+}
+
+static enum rrl_class class_of(const struct reply *r)
+{
+	if (r->rcode == RCODE_NXDOMAIN)
+		return RRL_NXDOMAIN;
+	if (r->rcode != RCODE_NOERROR)
+		return RRL_ERROR;
+	if (r->counts[SECTION_ANSWER] > 0)
+		return RRL_POSITIVE;
+	return r->authoritative ? RRL_NODATA : RRL_REFERRAL;
+}
+
+// What rate limiting leaves of the reply: all of it, the question with TC, or
+// nothing: then false. Errors are no longer than that: they go as they are.
+static bool limit_rate(struct answer_ctx *ctx, const struct answer_config *config,
+		       const struct answer_item *item, const struct query *q)
+{
+	struct reply *r = ctx->resolver.reply;
+	if (q->stream || q->confirmed || item->peer.verified)
+		return true;
+	enum rrl_class class = class_of(r);
+	switch (rrl_account(ctx->rrl, &config->rate_limit, &item->peer, class, ctx->now_s)) {
+	case RRL_SEND: return true;
+	case RRL_DROP: return false;
+	default: break;
+	}
+	count(&ctx->stats.slipped, 1);
+	if (class != RRL_ERROR)
+		reply_truncate(r, q);
+	return true;
+}
+
+static void write_reply(struct answer_ctx *ctx, const struct answer_config *config,
+			struct answer_item *item, unsigned i)
+{
+	const struct query *q = &ctx->queries[i];
+	struct reply r;
+	reply_begin(&r, q, item->buf, reply_limit(item, q, config), &ctx->names);
+	ctx->resolver.reply = &r;
+	if (q->asked.what) {
+		answer_options(ctx, config, item, i);
+		reply_keep_room(&r, &ctx->options);
+	}
+	if (config->report_channel.len && q->edns && zone_of(ctx, i))
+		r.report_channel = !name_is_at_or_below(q->qname, config->report_channel.wire);
+	write_sections(ctx, config, item, i);
+	if (config->rate_limit.responses_per_s && !limit_rate(ctx, config, item, q)) {
+		drop(ctx, item, ANSWER_DROP_RATE);
+		return;
+	}
+	item->verdict = ANSWER_REPLY;
+	item->reply_len = (uint16_t)reply_finish(&r, q, config);
+	unsigned rcode = r.rcode < ANSWER_RCODES - 1 ? r.rcode : ANSWER_RCODES - 1;
+	count(&ctx->stats.answers, 1);
+	count(&ctx->stats.by_rcode[rcode], 1);
+	if (r.truncated)
+		count(&ctx->stats.truncated, 1);
 }
 
 static void settle(struct answer_ctx *ctx, const struct answer_config *config,

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Reading queries: RFC 1035 section 4.1, RFC 6891 (EDNS), RFC 9619 (one question).
+//
+// An OPT record that is well-formed is answered with one, whatever else is wrong
+// with the message (RFC 6891 section 6.1.1).
 #include "query.h"
+
+#include <stddef.h>
+#include <string.h>
 
 #include "understudy/rr.h"
 #include "understudy/wire.h"
@@ -54,32 +60,20 @@ static const uint8_t *skip_owner(const uint8_t *p, const uint8_t *end)
 	return NULL;
 }
 
-// No option means anything to us yet, but each must lie within the record
-// (RFC 6891 section 6.1.2).
-static bool options_valid(const uint8_t *rdata, size_t len)
-{
-	struct wire w = wire_init(rdata, len);
-	while (wire_left(&w) > 0) {
-		wire_u16(&w);
-		wire_take(&w, wire_u16(&w));
-		if (w.failed)
-			return false;
-	}
-	return true;
-}
-
 // `fixed` stands at the record's type. Only one OPT may be (RFC 6891 section 6.1.1).
 static bool read_opt(const uint8_t *fixed, struct query *q)
 {
-	uint16_t rdlen = wire_peek_be16(fixed + 8);
-	if (q->edns || !options_valid(fixed + RECORD_FIXED_OCTETS, rdlen))
+	if (q->edns)
 		return false;
+	uint16_t rdlen = wire_peek_be16(fixed + 8);
 	uint16_t size = wire_peek_be16(fixed + 2);
 	q->edns = true;
 	q->udp_octets = size > QUERY_UDP_OCTETS_MIN ? size : QUERY_UDP_OCTETS_MIN;
 	q->dnssec_ok = (wire_peek_be16(fixed + 6) & EDNS_FLAG_DO) != 0;
 	if (fixed[5] != EDNS_VERSION)
 		q->rcode = RCODE_BADVERS;
+	q->options = fixed + RECORD_FIXED_OCTETS;
+	q->options_octets = rdlen;
 	return true;
 }
 
@@ -98,8 +92,10 @@ static const uint8_t *read_record(const uint8_t *owner, const uint8_t *end, stru
 		return NULL;
 	switch (wire_peek_be16(fixed)) {
 	case RRTYPE_OPT:
-		if (!additional || *owner != 0 || !read_opt(fixed, q))
+		if (!additional || *owner != 0 || !read_opt(fixed, q)) {
+			q->edns = false; // which of two, or where, is not ours to guess
 			return NULL;
+		}
 		break;
 	case RRTYPE_TSIG:
 		if (!additional || !last)
@@ -111,18 +107,30 @@ static const uint8_t *read_record(const uint8_t *owner, const uint8_t *end, stru
 	return rdata + rdlen;
 }
 
-static bool read_records(const uint8_t *msg, const uint8_t *p, const uint8_t *end, struct query *q)
+// Steps over what one question does not show; returns what follows, or NULL.
+static const uint8_t *skip_questions(const uint8_t *p, const uint8_t *end, unsigned count)
 {
+	for (; p && count; count--) {
+		p = skip_owner(p, end);
+		if (p)
+			p = end - p < QUESTION_FIXED_OCTETS ? NULL : p + QUESTION_FIXED_OCTETS;
+	}
+	return p;
+}
+
+// The whole message; false if it is malformed, or asks more than one question.
+static bool read_message(const uint8_t *msg, const uint8_t *end, struct query *q)
+{
+	unsigned questions = wire_peek_be16(msg + 4);
 	unsigned before = wire_peek_be16(msg + 6) + wire_peek_be16(msg + 8);
 	unsigned all = before + wire_peek_be16(msg + 10);
-	for (unsigned i = 0; i < all; i++) {
+	const uint8_t *p = msg + DNS_HEADER_OCTETS;
+	p = questions == 1 ? read_question(p, end, q) : skip_questions(p, end, questions);
+	for (unsigned i = 0; p && i < all; i++)
 		p = read_record(p, end, q, i >= before, i + 1 == all);
-		if (!p)
-			return false;
-	}
 	// What the counts do not speak of makes the message malformed. (Knot says
 	// so too; BIND and NSD look away.)
-	return p == end;
+	return p == end && questions <= 1;
 }
 
 static enum query_fate error(struct query *q, uint16_t rcode)
@@ -143,6 +151,8 @@ static enum query_fate judge(struct query *q, bool may_punt)
 	}
 	if (q->rcode != RCODE_NOERROR)
 		return QUERY_ERROR;
+	if (q->question_octets == 0)
+		return q->asked.what & EDNS_ASKS_COOKIE ? QUERY_EMPTY : error(q, RCODE_FORMERR);
 	if (q->qclass == RRCLASS_CH)
 		return QUERY_CHAOS;
 	if (q->qclass != RRCLASS_IN && q->qclass != RRCLASS_ANY)
@@ -154,28 +164,56 @@ static enum query_fate judge(struct query *q, bool may_punt)
 	return QUERY_RESOLVE;
 }
 
-enum query_fate query_parse(const uint8_t *msg, size_t len, bool may_punt, struct query *q)
+// What follows the header is that of a query, or else nothing that we know: then
+// it is not shown again. A reply to UPDATE has its zone where the question stands
+// (RFC 2136 section 3.8); others have nothing there, as with BIND.
+static enum query_fate judge_opcode(struct query *q, bool well_formed)
 {
-	if (len < DNS_HEADER_OCTETS)
+	bool update = (q->flags & DNS_OPCODE_MASK) == OPCODE_UPDATE << DNS_OPCODE_SHIFT;
+	if (!update || !well_formed)
+		q->question_octets = 0;
+	if (!well_formed)
+		q->edns = false;
+	if (q->edns && q->rcode == RCODE_BADVERS)
+		return QUERY_ERROR;
+	return error(q, update ? RCODE_REFUSED : RCODE_NOTIMP);
+}
+
+// What options mean depends on the version; their form does not. Apart from the
+// way of most queries, which have none: inlined, it cost each of them some twenty
+// instructions.
+__attribute__((noinline)) static enum query_fate judge_options(struct query *q, bool may_punt)
+{
+	switch (edns_read(q->options, q->options_octets, q->stream, &q->asked)) {
+	case EDNS_BAD_RECORD: q->edns = false; return error(q, RCODE_FORMERR);
+	case EDNS_BAD_OPTION:
+		if (q->rcode == RCODE_NOERROR)
+			q->rcode = RCODE_FORMERR;
+		break;
+	default: break;
+	}
+	if (q->rcode == RCODE_BADVERS)
+		q->asked.what = 0;
+	return (q->flags & DNS_OPCODE_MASK) ? judge_opcode(q, true) : judge(q, may_punt);
+}
+
+enum query_fate query_parse(const struct answer_item *item, struct query *q)
+{
+	const uint8_t *msg = item->buf;
+	if (item->query_len < DNS_HEADER_OCTETS)
 		return QUERY_SHORT;
-	*q = (struct query){
-		.flags = wire_peek_be16(msg + 2),
-		.udp_octets = QUERY_UDP_OCTETS_MIN,
-	};
+	memset(q, 0, offsetof(struct query, asked.server_octets));
+	q->flags = wire_peek_be16(msg + 2);
+	q->udp_octets = QUERY_UDP_OCTETS_MIN;
+	q->stream = item->peer.transport == ANSWER_TCP;
 	if (q->flags & DNS_FLAG_QR)
 		return QUERY_RESPONSE;
-	if ((q->flags & DNS_OPCODE_MASK) != OPCODE_QUERY << DNS_OPCODE_SHIFT)
-		return may_punt ? QUERY_PUNT : error(q, RCODE_NOTIMP);
-	if (wire_peek_be16(msg + 4) != 1)
-		return error(q, RCODE_FORMERR);
-	const uint8_t *end = msg + len;
-	const uint8_t *records = read_question(msg + DNS_HEADER_OCTETS, end, q);
-	if (!records)
-		return error(q, RCODE_FORMERR);
-	if (!read_records(msg, records, end, q)) {
-		// An OPT record half understood is not answered with one.
-		q->edns = false;
-		return error(q, RCODE_FORMERR);
-	}
-	return judge(q, may_punt);
+	if ((q->flags & DNS_OPCODE_MASK) && item->may_punt)
+		return QUERY_PUNT;
+	bool well_formed = read_message(msg, msg + item->query_len, q);
+	if (well_formed && q->options_octets > 0)
+		return judge_options(q, item->may_punt);
+	if (q->flags & DNS_OPCODE_MASK)
+		return judge_opcode(q, well_formed);
+	return well_formed ? judge(q, item->may_punt) : error(q, RCODE_FORMERR);
 }

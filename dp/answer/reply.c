@@ -24,6 +24,7 @@ void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t li
 		.names = names,
 		.above_apex = q->qname_labels,
 		.rrclass = RRCLASS_IN,
+		.edns_error = EDNS_ERROR_NONE,
 	};
 }
 
@@ -183,32 +184,79 @@ bool reply_rrset(struct reply *r, enum section section, struct owner *owner,
 	return true;
 }
 
-static void put_opt(struct reply *r, const struct query *q, uint16_t edns_udp_octets)
+void reply_truncate(struct reply *r, const struct query *q)
+{
+	r->octets = DNS_HEADER_OCTETS + q->question_octets;
+	memset(r->counts, 0, sizeof(r->counts));
+	r->rcode = RCODE_NOERROR;
+	r->authoritative = false;
+	r->truncated = true;
+}
+
+// An option that nobody asked for: only if it takes no room from anything else.
+static void put_option(struct reply *r, uint16_t code, const uint8_t *data, uint16_t octets)
+{
+	uint8_t head[EDNS_OPTION_HEAD_OCTETS];
+	wire_poke_be16(head, code);
+	wire_poke_be16(head + 2, octets);
+	if (r->limit - r->octets < sizeof(head) + octets)
+		return;
+	put_bytes(r, head, sizeof(head));
+	put_bytes(r, data, octets);
+}
+
+// Into the OPT record that ends the reply. Apart from the way of most replies,
+// which have none: inlined, it cost each of them some twenty instructions.
+__attribute__((noinline)) static size_t put_options(struct reply *r,
+						    const struct answer_config *config)
+{
+	uint32_t start = r->octets;
+	const struct edns_reply *asked = r->options;
+	r->limit += OPT_OCTETS;
+	if (asked) {
+		r->limit += asked->octets;
+		put_bytes(r, asked->option, asked->octets);
+	}
+	if (r->edns_error != EDNS_ERROR_NONE) {
+		const uint8_t code[2] = { 0, (uint8_t)r->edns_error };
+		put_option(r, EDNS_ERROR, code, sizeof(code));
+	}
+	if (r->report_channel)
+		put_option(r, EDNS_REPORT_CHANNEL, config->report_channel.wire,
+			   config->report_channel.len);
+	wire_poke_be16(r->msg + start - 2, (uint16_t)(r->octets - start));
+	return r->octets;
+}
+
+// Behind all other records; returns the octets of the reply.
+static size_t put_opt(struct reply *r, const struct query *q, const struct answer_config *config)
 {
 	uint8_t *p = r->msg + r->octets;
 	p[0] = 0; // owner: the root
 	wire_poke_be16(p + 1, RRTYPE_OPT);
-	wire_poke_be16(p + 3, edns_udp_octets);
+	wire_poke_be16(p + 3, config->edns_udp_octets);
 	p[5] = (uint8_t)(r->rcode >> 4);
 	p[6] = 0; // version
 	p[7] = q->dnssec_ok ? 0x80 : 0;
 	p[8] = 0;
-	wire_poke_be16(p + 9, 0); // no options
+	wire_poke_be16(p + 9, 0);
 	r->octets += OPT_OCTETS;
-	r->counts[SECTION_ADDITIONAL]++;
+	if (r->options || r->edns_error != EDNS_ERROR_NONE || r->report_channel)
+		return put_options(r, config);
+	return r->octets;
 }
 
-size_t reply_finish(struct reply *r, const struct query *q, uint16_t edns_udp_octets)
+size_t reply_finish(struct reply *r, const struct query *q, const struct answer_config *config)
 {
 	// CD is copied (RFC 4035 section 3.1.6); RA, AD and Z are never set.
 	unsigned flags = DNS_FLAG_QR | (q->flags & (DNS_OPCODE_MASK | DNS_FLAG_RD | DNS_FLAG_CD)) |
 			 (r->authoritative ? DNS_FLAG_AA : 0) | (r->truncated ? DNS_FLAG_TC : 0) |
 			 (r->rcode & DNS_RCODE_MASK);
-	if (q->edns)
-		put_opt(r, q, edns_udp_octets);
-	wire_poke_be16(r->msg + 2, (uint16_t)flags);
-	wire_poke_be16(r->msg + 4, q->question_octets != 0);
+	uint8_t *msg = r->msg;
+	r->counts[SECTION_ADDITIONAL] = (uint16_t)(r->counts[SECTION_ADDITIONAL] + q->edns);
+	wire_poke_be16(msg + 2, (uint16_t)flags);
+	wire_poke_be16(msg + 4, q->question_octets != 0);
 	for (unsigned s = 0; s < SECTION_COUNT; s++)
-		wire_poke_be16(r->msg + 6 + 2 * s, r->counts[s]);
-	return r->octets;
+		wire_poke_be16(msg + 6 + 2 * s, r->counts[s]);
+	return q->edns ? put_opt(r, q, config) : r->octets;
 }

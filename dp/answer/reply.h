@@ -9,6 +9,7 @@
 #include "understudy/zone.h"
 
 #include "compress.h"
+#include "edns.h"
 #include "query.h"
 
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_COUNT };
@@ -34,16 +35,29 @@ struct reply {
 	uint16_t rcode;   // an extended one only if the query had OPT
 	uint16_t rrclass; // of all records
 	uint16_t counts[SECTION_COUNT];
+	int8_t edns_error;                // enum edns_error: an extended error, if it fits
+	bool report_channel;              // the configured one goes in, if it fits
+	const struct edns_reply *options; // the room for them is kept; NULL = none
 };
 
 // Starts a reply of at most `limit` octets (512 or more) behind the question.
 void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t limit,
 		 struct compress *names);
 
+// Keeps room for options, which must be there until the reply is finished.
+static inline void reply_keep_room(struct reply *r, const struct edns_reply *options)
+{
+	r->options = options;
+	r->limit -= options->octets;
+}
+
 // Writes an RRset. The owner's place is filled in where it was 0 and can be
 // known. False, and nothing written, if it does not fit.
 bool reply_rrset(struct reply *r, enum section section, struct owner *owner,
 		 const struct rrset *set);
 
+// Leaves nothing but the question, and TC.
+void reply_truncate(struct reply *r, const struct query *q);
+
 // Completes header and OPT; returns the octets of the reply.
-size_t reply_finish(struct reply *r, const struct query *q, uint16_t edns_udp_octets);
+size_t reply_finish(struct reply *r, const struct query *q, const struct answer_config *config);

@@ -296,11 +296,25 @@ static bool answer_name(struct resolver *rs)
 	return false;
 }
 
+// No zone of ours to answer from, and why.
+static void refuse(struct resolver *rs)
+{
+	struct reply *r = rs->reply;
+	if (rs->found->status == FIND_NO_ZONE) {
+		r->rcode = RCODE_REFUSED;
+		r->edns_error = EDNS_ERROR_NOT_AUTHORITATIVE;
+		return;
+	}
+	bool expired = zone_state(rs->found->zone) == ZONE_EXPIRED;
+	r->rcode = RCODE_SERVFAIL;
+	r->edns_error = expired ? EDNS_ERROR_INVALID_DATA : EDNS_ERROR_NOT_READY;
+}
+
 void resolve(struct resolver *rs)
 {
 	struct reply *r = rs->reply;
 	if (rs->found->status == FIND_NO_ZONE || rs->found->status == FIND_NO_DATA) {
-		r->rcode = rs->found->status == FIND_NO_ZONE ? RCODE_REFUSED : RCODE_SERVFAIL;
+		refuse(rs);
 		return;
 	}
 	rs->aliases = 0;

@@ -3,7 +3,8 @@
 //
 // Purpose: one answer function for the network card, the kernel sockets, the
 // tests and the fuzzers. It takes no lock, reads no clock, allocates nothing,
-// logs nothing, makes no system call. RFC 1034 section 4.3.2, 2308, 6891, 9619.
+// logs nothing, makes no system call. RFC 1034 section 4.3.2, 2308, 6891, 7873,
+// 8914, 9619.
 // Threads: one context per thread; its counters are written by that thread only
 // and may be read by any (relaxed). Lifetime: views as in understudy/zone.h.
 #pragma once
@@ -13,12 +14,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "understudy/name.h"
 #include "understudy/rcu.h"
 #include "understudy/zone.h"
 
 #define ANSWER_EDNS_UDP_DEFAULT 1232
 #define ANSWER_BURST_MAX        32
 #define ANSWER_TEXT_MAX         255
+// So that every option fits into 512 octets behind the longest question.
+#define ANSWER_NSID_MAX             128
+#define ANSWER_COOKIE_SECRETS_MAX   4
+#define ANSWER_COOKIE_SECRET_OCTETS 16
+
+#define ANSWER_RATE_EXEMPT_MAX    32
+#define ANSWER_RATE_TABLE_DEFAULT 32768 // accounts
+#define ANSWER_RATE_PER_S_MAX     100000
+#define ANSWER_RATE_WINDOW_MAX_S  3600
+
+// Addresses in network byte order; behind the prefix they are 0.
+struct answer_prefix {
+	uint8_t family; // 4 or 6
+	uint8_t prefix_len;
+	uint8_t address[16];
+};
+
+// Response rate limiting over UDP, by each context for itself.
+struct answer_rate_limit {
+	uint32_t responses_per_s; // to one network, of one class; 0 = no limit
+	uint16_t window_s;        // debt reaches so far back; at least 1
+	uint16_t slip;            // one of so many suppressed answers goes out with TC; 0 = none
+	uint8_t ipv4_prefix_len;
+	uint8_t ipv6_prefix_len;
+	uint8_t exempt_count;
+	uint32_t table_accounts; // of a context made from now on; 0 = ANSWER_RATE_TABLE_DEFAULT
+	uint8_t hash_key[16];    // secret
+	struct answer_prefix exempt[ANSWER_RATE_EXEMPT_MAX];
+};
 
 // Server-wide settings, published like a snapshot so that a reload is one swap.
 struct answer_config {
@@ -29,6 +60,14 @@ struct answer_config {
 	uint8_t version_len;      // CHAOS TXT version.server and version.bind; 0 = REFUSED
 	char identity[ANSWER_TEXT_MAX];
 	char version[ANSWER_TEXT_MAX];
+	uint8_t nsid_len; // NSID (RFC 5001); 0 = not answered
+	uint8_t nsid[ANSWER_NSID_MAX];
+	struct name report_channel; // agent domain (RFC 9567); len 0 = none
+	uint16_t tcp_idle_100ms;    // told by tcp-keepalive (RFC 7828); 0 = not answered
+	uint8_t cookie_secrets;     // 0 = no cookies; the first makes them, all know them
+	bool cookie_required;       // over UDP, of clients that send cookies (BADCOOKIE)
+	uint8_t cookie_secret[ANSWER_COOKIE_SECRETS_MAX][ANSWER_COOKIE_SECRET_OCTETS];
+	struct answer_rate_limit rate_limit;
 };
 
 enum answer_transport { ANSWER_UDP, ANSWER_TCP };
@@ -38,6 +77,7 @@ struct answer_peer {
 	uint8_t transport; // enum answer_transport
 	uint8_t family;    // 4 or 6
 	uint16_t port_be;
+	bool verified; // it has signed the query: its address is true
 	uint8_t address[16];
 };
 
@@ -62,11 +102,12 @@ struct answer_item {
 enum answer_drop {
 	ANSWER_DROP_SHORT,    // under 12 octets: no id to answer to
 	ANSWER_DROP_RESPONSE, // QR=1
+	ANSWER_DROP_RATE,     // its network is answered too often
 	ANSWER_DROP_COUNT
 };
 const char *answer_drop_text(enum answer_drop d);
 
-#define ANSWER_RCODES 24
+#define ANSWER_RCODES 25 // BADCOOKIE is the last that has a place of its own
 
 // Counters of one context: plain relaxed stores by the owner, loads by any.
 struct answer_stats {
@@ -74,6 +115,7 @@ struct answer_stats {
 	_Atomic uint64_t answers;
 	_Atomic uint64_t by_rcode[ANSWER_RCODES]; // the last one counts the rest
 	_Atomic uint64_t truncated;
+	_Atomic uint64_t slipped; // of them in place of an answer, by rate limiting
 	_Atomic uint64_t dropped[ANSWER_DROP_COUNT];
 	_Atomic uint64_t punted;
 	_Atomic uint64_t tcp; // of the queries
@@ -81,7 +123,8 @@ struct answer_stats {
 
 struct answer_ctx;
 
-// `config` is read at each burst; it must outlive the context.
+// `config` is read now and at each burst; it must be published, and outlive the
+// context.
 struct answer_ctx *answer_ctx_new(const struct rcu_pointer *config);
 void answer_ctx_free(struct answer_ctx *ctx);
 const struct answer_stats *answer_ctx_stats(const struct answer_ctx *ctx);

@@ -71,7 +71,8 @@ enum rcode {
 	RCODE_YXDOMAIN = 6,
 	RCODE_NOTAUTH = 9,
 	RCODE_NOTZONE = 10,
-	RCODE_BADVERS = 16, // extended (RFC 6891); BADSIG in a TSIG record
+	RCODE_BADVERS = 16,   // extended (RFC 6891); BADSIG in a TSIG record
+	RCODE_BADCOOKIE = 23, // RFC 7873
 };
 
 // Header: octets 2 and 3 as one big-endian word (RFC 1035 section 4.1.1).

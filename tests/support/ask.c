@@ -38,7 +38,10 @@ size_t ask_build(const struct ask *a, uint8_t *buf)
 		p = put_u16(p, a->edns);
 		p = put_u16(p, a->version);
 		p = put_u16(p, a->dnssec_ok ? 0x8000 : 0);
-		p = put_u16(p, 0);
+		const char *hex = a->options ? a->options : "";
+		p = put_u16(p, (uint16_t)(strlen(hex) / 2));
+		for (unsigned octet; sscanf(hex, "%2x", &octet) == 1; hex += 2)
+			*p++ = (uint8_t)octet;
 	}
 	return (size_t)(p - buf);
 }
@@ -62,7 +65,10 @@ const char *ask_octets(struct world *w, const uint8_t *query, size_t len, const 
 	static char text[MESSAGE_TEXT_SIZE];
 	static char broken[200];
 	size_t capacity = a->capacity ? a->capacity : UINT16_MAX;
-	struct answer_peer peer = { .transport = a->tcp ? ANSWER_TCP : ANSWER_UDP, .family = 4 };
+	struct answer_peer peer = { .family = 4 };
+	if (a->peer)
+		peer = *a->peer;
+	peer.transport = a->tcp ? ANSWER_TCP : ANSWER_UDP;
 	// Of exactly this size, so that AddressSanitizer sees what goes past it.
 	size_t size = capacity > len ? capacity : len;
 	uint8_t *buf = malloc(size);
@@ -91,7 +97,7 @@ cleanup:
 
 const char *ask(struct world *w, const struct ask *a)
 {
-	uint8_t query[512];
+	uint8_t query[2048];
 	size_t len = ask_build(a, query);
 	return ask_octets(w, query, len, a);
 }

@@ -15,7 +15,9 @@ struct ask {
 	uint16_t edns;    // size; 0 = no OPT record
 	uint8_t version;  // of EDNS
 	bool dnssec_ok;
+	const char *options; // of EDNS, in hexadecimal
 	bool tcp;
+	const struct answer_peer *peer; // who asks, but for the transport; NULL = 0.0.0.0
 	uint16_t capacity; // 0 = 65,535
 };
 

@@ -289,9 +289,11 @@ static void record(struct reader *r, const char *section, bool *opt)
 			break_rule(r, "OPT out of place");
 		*opt = true;
 		r->used = line;
-		print(r, "opt %u %u %04x %zu\n", rrclass, ttl >> 16 & 0xff, ttl & 0xffff,
-		      end - r->at);
-		r->at = end;
+		print(r, "opt %u %u %04x %zu%s", rrclass, ttl >> 16 & 0xff, ttl & 0xffff,
+		      end - r->at, end > r->at ? " " : "");
+		for (; r->at < end; r->at++)
+			print(r, "%02x", r->msg[r->at]);
+		print(r, "\n");
 		return;
 	}
 	print(r, " %u", ttl);
@@ -319,10 +321,13 @@ static unsigned extended_rcode(const uint8_t *msg, size_t len)
 {
 	static const uint8_t opt_start[] = { 0, 0, 41 };
 	unsigned arcount = (unsigned)(msg[10] << 8 | msg[11]);
-	// Ours stands last and has no options.
-	if (arcount == 0 || len < 23 || memcmp(msg + len - 11, opt_start, 3) != 0)
-		return 0;
-	return msg[len - 6];
+	// Ours stands last.
+	for (size_t at = len - 11; arcount > 0 && len >= 23 && at >= 12; at--) {
+		size_t rdlen = (size_t)(msg[at + 9] << 8 | msg[at + 10]);
+		if (memcmp(msg + at, opt_start, 3) == 0 && at + 11 + rdlen == len)
+			return msg[at + 5];
+	}
+	return 0;
 }
 
 const char *message_to_text(const uint8_t *msg, size_t len, char *out)
