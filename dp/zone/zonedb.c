@@ -186,6 +186,12 @@ void zone_version_set_expiry(struct zone_version *v, uint64_t unix_s)
 	v->expires_unix_s = unix_s;
 }
 
+void zone_version_expire(struct zone_version *v)
+{
+	struct zone *z = arena_cells(v->db->arena, v->head);
+	z->state = ZONE_EXPIRED;
+}
+
 // A version that replaces the published one by its state or its absence;
 // `whole`: the zone's content goes with it.
 static enum result version_of_state(struct zonedb *db, const uint8_t *apex, enum version_kind kind,

@@ -93,6 +93,24 @@ void zone_version_discard(struct zone_version *v);
 // is not published yet. One without data keeps none.
 void zone_version_set_expiry(struct zone_version *v, uint64_t unix_s);
 
+// Gets the records that the new version deletes or adds, one or more of an
+// RRset at a time, in canonical order of the owners; false ends the comparison.
+// What changes its TTL or case is deleted and then added. Valid during the call.
+struct zone_diff_sink {
+	bool (*rrset)(void *arg, const uint8_t *owner, const struct rrset *rr, bool deleted);
+	void *arg;
+};
+
+// Compares a committed version with the one published now. What the two share is
+// not looked at. The caller is the one who may publish the zone. RESULT_OK;
+// RESULT_LIMIT if the sink ended it; RESULT_NOT_FOUND if nothing is published;
+// RESULT_NO_MEMORY.
+enum result zone_version_diff(const struct zone_version *v, const struct zone_diff_sink *sink);
+
+// Makes a transaction's version one that is published as ZONE_EXPIRED: for zones
+// that come back from disk.
+void zone_version_expire(struct zone_version *v);
+
 // A version in ZONE_NOT_LOADED, for a zone that is configured but empty.
 enum result zone_version_not_loaded(struct zonedb *db, const uint8_t *apex,
 				    struct zone_version **out);

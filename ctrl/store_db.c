@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The store's LMDB file.
+#include "store_db.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "understudy/wire.h"
+
+#define MAP_OCTETS   (UINT64_C(32) << 30)
+#define CHILD_S      60
+#define ENTRY_HEAD   8u
+#define WRITE_OCTETS (1u << 20)
+
+// LMDB's errors as errno, which is what the caller tells of.
+static enum result result_of(int e)
+{
+	if (e == 0)
+		return RESULT_OK;
+	errno = e > 0 ? e : e == MDB_MAP_FULL ? ENOSPC : EIO;
+	return e == ENOMEM ? RESULT_NO_MEMORY : RESULT_IO;
+}
+
+static int open_env(MDB_env **env, const char *path, unsigned flags)
+{
+	int e = mdb_env_create(env);
+	if (e)
+		return e;
+	e = mdb_env_set_mapsize(*env, MAP_OCTETS);
+	if (!e)
+		e = mdb_env_open(*env, path, MDB_NOSUBDIR | MDB_NOTLS | flags, 0640);
+	if (e)
+		mdb_env_close(*env);
+	return e;
+}
+
+// ---- what was there
+
+static bool write_all(int fd, struct buffer *b)
+{
+	for (size_t at = 0; at < b->len;) {
+		ssize_t n = write(fd, b->octets + at, b->len - at);
+		if (n < 0)
+			return false;
+		at += (size_t)n;
+	}
+	b->len = 0;
+	return true;
+}
+
+static bool hand_over(struct buffer *b, const MDB_val *key, const MDB_val *value)
+{
+	if (key->mv_size > STORE_KEY_MAX || value->mv_size > UINT32_MAX / 2 ||
+	    buffer_reserve(b, ENTRY_HEAD + key->mv_size + value->mv_size))
+		return false;
+	struct wire_out w = wire_out_init(b->octets + b->len, b->cap - b->len);
+	wire_put_u32(&w, (uint32_t)key->mv_size);
+	wire_put_u32(&w, (uint32_t)value->mv_size);
+	wire_put_bytes(&w, key->mv_data, key->mv_size);
+	wire_put_bytes(&w, value->mv_data, value->mv_size);
+	b->len += wire_out_len(&w);
+	return true;
+}
+
+// In the child. A walk that goes in circles ends once it has handed over more
+// than the file can hold.
+static bool walk(const char *path, uint64_t most, int out)
+{
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct buffer b = { 0 };
+	if (open_env(&env, path, MDB_RDONLY | MDB_NOLOCK) ||
+	    mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi) ||
+	    mdb_cursor_open(txn, dbi, &cursor))
+		return false;
+	int e;
+	for (uint64_t given = 0; (e = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0;) {
+		given += key.mv_size + value.mv_size;
+		if (given > most || !hand_over(&b, &key, &value) ||
+		    (b.len > WRITE_OCTETS && !write_all(out, &b)))
+			return false;
+	}
+	return write_all(out, &b) && e == MDB_NOTFOUND;
+}
+
+static _Noreturn void child(const char *path, uint64_t most, int out)
+{
+	struct rlimit none = { 0 };
+	sigset_t all;
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigemptyset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	setrlimit(RLIMIT_CORE, &none);
+	alarm(CHILD_S);
+	_exit(walk(path, most, out) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+enum result store_salvage_read(const char *path, struct store_salvage *out)
+{
+	struct stat st;
+	int status = 0;
+	*out = (struct store_salvage){ .whole = true };
+	if (stat(path, &st) != 0)
+		return errno == ENOENT ? RESULT_OK : RESULT_IO;
+	int fd = memfd_create("understudy-state", MFD_CLOEXEC);
+	pid_t pid = fd >= 0 ? fork() : -1;
+	if (pid == 0)
+		child(path, (uint64_t)st.st_size, fd);
+	if (pid < 0) {
+		if (fd >= 0)
+			close(fd);
+		return RESULT_IO;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	out->whole = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+	enum result r = fstat(fd, &st) == 0 ? RESULT_OK : RESULT_IO;
+	if (r == RESULT_OK && st.st_size > 0) {
+		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (p != MAP_FAILED) {
+			out->octets = p;
+			out->len = (size_t)st.st_size;
+		} else {
+			r = RESULT_NO_MEMORY;
+		}
+	}
+	close(fd);
+	return r;
+}
+
+void store_salvage_free(struct store_salvage *s)
+{
+	if (s->octets)
+		munmap(s->octets, s->len);
+	*s = (struct store_salvage){ 0 };
+}
+
+bool store_salvage_next(const struct store_salvage *s, size_t *at, struct store_entry *out)
+{
+	if (s->len - *at < ENTRY_HEAD)
+		return false;
+	const uint8_t *p = s->octets + *at;
+	size_t key = wire_peek_be32(p), value = wire_peek_be32(p + 4);
+	if (s->len - *at - ENTRY_HEAD < key + value)
+		return false;
+	*out = (struct store_entry){ p + ENTRY_HEAD, p + ENTRY_HEAD + key, key, value };
+	*at += ENTRY_HEAD + key + value;
+	return true;
+}
+
+// ---- the fresh one
+
+struct store_db {
+	char *path, *path_new;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+};
+
+// Opens the file; what another process left of LMDB's locks means nothing, for
+// the folder is ours.
+static int db_open(struct store_db *db, const char *path, unsigned flags)
+{
+	char lock[4200];
+	snprintf(lock, sizeof(lock), "%s-lock", path);
+	unlink(lock);
+	int e = open_env(&db->env, path, flags);
+	if (e)
+		db->env = NULL;
+	MDB_txn *txn;
+	if (!e)
+		e = mdb_txn_begin(db->env, NULL, 0, &txn);
+	if (e)
+		return e;
+	e = mdb_dbi_open(txn, NULL, 0, &db->dbi);
+	if (e) {
+		mdb_txn_abort(txn);
+		return e;
+	}
+	return mdb_txn_commit(txn);
+}
+
+enum result store_db_new(const char *path, struct store_db **out)
+{
+	struct store_db *db = calloc(1, sizeof(*db));
+	if (!db)
+		return RESULT_NO_MEMORY;
+	int e = ENOMEM;
+	db->path = strdup(path);
+	if (db->path && asprintf(&db->path_new, "%s.new", path) > 0) {
+		unlink(db->path_new);
+		e = db_open(db, db->path_new, MDB_NOLOCK | MDB_NOSYNC);
+	}
+	if (e) {
+		store_db_free(db);
+		return result_of(e);
+	}
+	*out = db;
+	return RESULT_OK;
+}
+
+enum result store_db_adopt(struct store_db *db)
+{
+	int e = mdb_env_sync(db->env, 1);
+	if (!e && rename(db->path_new, db->path) != 0)
+		e = errno;
+	if (e)
+		return result_of(e);
+	mdb_env_close(db->env);
+	db->env = NULL;
+	return result_of(db_open(db, db->path, 0));
+}
+
+void store_db_free(struct store_db *db)
+{
+	if (!db)
+		return;
+	store_db_abort(db);
+	if (db->env)
+		mdb_env_close(db->env);
+	free(db->path);
+	free(db->path_new);
+	free(db);
+}
+
+enum result store_db_begin(struct store_db *db)
+{
+	if (!db->env)
+		return result_of(EBADF);
+	int e = mdb_txn_begin(db->env, NULL, 0, &db->txn);
+	if (e)
+		db->txn = NULL;
+	return result_of(e);
+}
+
+enum result store_db_put(struct store_db *db, const struct store_entry *e)
+{
+	MDB_val key = { e->key_len, (void *)(uintptr_t)e->key };
+	MDB_val value = { e->value_len, (void *)(uintptr_t)e->value };
+	return result_of(mdb_put(db->txn, db->dbi, &key, &value, 0));
+}
+
+enum result store_db_delete(struct store_db *db, const void *key, size_t key_len)
+{
+	MDB_val k = { key_len, (void *)(uintptr_t)key };
+	int e = mdb_del(db->txn, db->dbi, &k, NULL);
+	return e == MDB_NOTFOUND ? RESULT_OK : result_of(e);
+}
+
+enum result store_db_commit(struct store_db *db)
+{
+	MDB_txn *txn = db->txn;
+	db->txn = NULL;
+	return result_of(mdb_txn_commit(txn));
+}
+
+void store_db_abort(struct store_db *db)
+{
+	if (db->txn)
+		mdb_txn_abort(db->txn);
+	db->txn = NULL;
+}
+
+enum result store_db_read(struct store_db *db, const void *key, size_t key_len, struct buffer *out)
+{
+	MDB_txn *txn;
+	MDB_val k = { key_len, (void *)(uintptr_t)key }, v;
+	int e = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+	if (e)
+		return result_of(e);
+	e = mdb_get(txn, db->dbi, &k, &v);
+	enum result r = e == MDB_NOTFOUND ? RESULT_NOT_FOUND : result_of(e);
+	if (r == RESULT_OK)
+		r = buffer_reserve(out, v.mv_size);
+	if (r == RESULT_OK) {
+		memcpy(out->octets + out->len, v.mv_data, v.mv_size);
+		out->len += v.mv_size;
+	}
+	mdb_txn_abort(txn);
+	return r;
+}

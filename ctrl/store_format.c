@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The store's format: blocks with checksums, segments of blocks, states.
+//
+// No I/O but reading a file from front to back.
+#include "store_format.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+#include "understudy/rr.h"
+#include "understudy/wire.h"
+
+#define KIND_HEAD  0x55536831u // "USh1"
+#define KIND_DATA  0x55536431u
+#define KIND_END   0x55536531u
+#define KIND_STATE 0x55537331u
+
+#define FORMAT_VERSION   1
+#define ENTRY_DELETED    1
+#define ENTRY_SAME_OWNER 2
+#define ENTRY_MOST       (2 + NAME_MAX_OCTETS + 12) // without its records
+#define RECORD_MOST      (2 + 65535)
+#define TTL_MAX_S        0x7fffffffu
+
+#define STATE_EXPIRED 1
+#define STATE_FROZEN  2
+#define STATE_INSIDE  4
+
+static_assert(STORE_BLOCK_FULL + ENTRY_MOST + RECORD_MOST <= STORE_PAYLOAD_MAX,
+	      "a block that is not full takes any record");
+
+static void put_u64(struct wire_out *w, uint64_t v)
+{
+	wire_put_u32(w, (uint32_t)(v >> 32));
+	wire_put_u32(w, (uint32_t)v);
+}
+
+static uint64_t get_u64(struct wire *w)
+{
+	uint64_t high = wire_u32(w);
+	return high << 32 | wire_u32(w);
+}
+
+// ---- blocks
+
+// Of the block that begins at `block`.
+static uint32_t block_crc(const uint8_t *block, uint32_t number, size_t payload)
+{
+	uint8_t n[4];
+	wire_poke_be32(n, number);
+	uint32_t crc = crc32c(0, block, 8);
+	return crc32c(crc32c(crc, n, sizeof(n)), block + STORE_BLOCK_HEAD, payload);
+}
+
+static void seal_block(uint8_t *block, uint32_t kind, uint32_t number, size_t payload)
+{
+	wire_poke_be32(block, kind);
+	wire_poke_be32(block + 4, (uint32_t)payload);
+	wire_poke_be32(block + 8, block_crc(block, number, payload));
+}
+
+// ---- writing
+
+static enum result open_block(struct store_writer *w)
+{
+	enum result r = buffer_reserve(&w->out, STORE_BLOCK_HEAD);
+	if (r != RESULT_OK)
+		return r;
+	w->block = w->out.len;
+	w->out.len += STORE_BLOCK_HEAD;
+	w->open = true;
+	w->has_owner = false;
+	return RESULT_OK;
+}
+
+static void close_block(struct store_writer *w, uint32_t kind)
+{
+	if (!w->open)
+		return;
+	seal_block(w->out.octets + w->block, kind, w->number++,
+		   w->out.len - w->block - STORE_BLOCK_HEAD);
+	w->open = false;
+}
+
+// Space for `n` octets at the end, behind an open block's head.
+static struct wire_out room(struct store_writer *w, size_t n)
+{
+	struct wire_out none = { .failed = true };
+	if (buffer_reserve(&w->out, n) != RESULT_OK)
+		return none;
+	return wire_out_init(w->out.octets + w->out.len, n);
+}
+
+static enum result put_done(struct store_writer *w, const struct wire_out *out)
+{
+	if (out->failed)
+		return RESULT_NO_MEMORY;
+	w->out.len += wire_out_len(out);
+	return RESULT_OK;
+}
+
+enum result store_writer_begin(struct store_writer *w, const struct store_head *head)
+{
+	*w = (struct store_writer){ .head = *head, .number = (uint32_t)head->id };
+	enum result r = open_block(w);
+	if (r != RESULT_OK)
+		return r;
+	struct wire_out o = room(w, 32 + NAME_MAX_OCTETS);
+	wire_put_u8(&o, FORMAT_VERSION);
+	wire_put_u8(&o, (uint8_t)head->kind);
+	put_u64(&o, head->id);
+	put_u64(&o, head->published_unix_s);
+	wire_put_u32(&o, head->from);
+	wire_put_u32(&o, head->to);
+	wire_put_u8(&o, head->apex.len);
+	wire_put_bytes(&o, head->apex.wire, head->apex.len);
+	r = put_done(w, &o);
+	if (r == RESULT_OK)
+		close_block(w, KIND_HEAD);
+	return r;
+}
+
+// How many of the records from `p` on, which `left` are left of, one entry takes.
+static uint16_t entry_fill(const uint8_t *p, uint32_t left, size_t *octets)
+{
+	uint16_t n = 0;
+	*octets = 0;
+	while (n < left && n < UINT16_MAX && *octets < STORE_BLOCK_FULL) {
+		*octets += 2u + wire_peek_be16(p + *octets);
+		n++;
+	}
+	return n;
+}
+
+struct entry {
+	const uint8_t *owner;
+	const struct rrset *rr;
+	const uint8_t *records;
+	size_t octets;
+	uint16_t count;
+	bool deleted;
+};
+
+static enum result put_entry(struct store_writer *w, const struct entry *e)
+{
+	enum result r = w->open ? RESULT_OK : open_block(w);
+	if (r != RESULT_OK)
+		return r;
+	size_t len = name_length(e->owner);
+	bool same =
+		w->has_owner && w->owner.len == len && memcmp(w->owner.wire, e->owner, len) == 0;
+	struct wire_out o = room(w, ENTRY_MOST + e->octets);
+	wire_put_u8(&o,
+		    (uint8_t)((e->deleted ? ENTRY_DELETED : 0) | (same ? ENTRY_SAME_OWNER : 0)));
+	if (!same) {
+		size_t relative = len - w->head.apex.len;
+		wire_put_u8(&o, (uint8_t)relative);
+		wire_put_bytes(&o, e->owner, relative);
+		name_copy(&w->owner, e->owner);
+		w->has_owner = true;
+	}
+	wire_put_u16(&o, e->rr->type);
+	wire_put_u32(&o, e->rr->ttl_s);
+	wire_put_u16(&o, e->count);
+	wire_put_u32(&o, (uint32_t)e->octets);
+	wire_put_bytes(&o, e->records, e->octets);
+	w->records += e->count;
+	r = put_done(w, &o);
+	if (w->out.len - w->block - STORE_BLOCK_HEAD >= STORE_BLOCK_FULL)
+		close_block(w, KIND_DATA);
+	return r;
+}
+
+enum result store_writer_rrset(struct store_writer *w, const uint8_t *owner, const struct rrset *rr,
+			       bool deleted)
+{
+	struct entry e = { .owner = owner, .rr = rr, .records = rr->records, .deleted = deleted };
+	enum result r = RESULT_OK;
+	for (uint32_t left = rr->count; left && r == RESULT_OK; left -= e.count) {
+		e.count = entry_fill(e.records, left, &e.octets);
+		r = put_entry(w, &e);
+		e.records += e.octets;
+	}
+	return r;
+}
+
+enum result store_writer_end(struct store_writer *w)
+{
+	close_block(w, KIND_DATA);
+	enum result r = open_block(w);
+	if (r != RESULT_OK)
+		return r;
+	struct wire_out o = room(w, 12);
+	put_u64(&o, w->records);
+	wire_put_u32(&o, w->head.to);
+	r = put_done(w, &o);
+	if (r == RESULT_OK)
+		close_block(w, KIND_END);
+	return r;
+}
+
+size_t store_writer_whole(const struct store_writer *w)
+{
+	return w->open ? w->block : w->out.len;
+}
+
+void store_writer_taken(struct store_writer *w)
+{
+	buffer_consume(&w->out, store_writer_whole(w));
+	w->block = 0;
+}
+
+void store_writer_free(struct store_writer *w)
+{
+	buffer_free(&w->out);
+}
+
+// ---- reading
+
+void store_source_memory(struct store_source *s, const void *octets, size_t len)
+{
+	*s = (struct store_source){ .octets = octets, .fd = -1, .end = len };
+}
+
+enum result store_source_file(struct store_source *s, int fd, uint64_t end)
+{
+	*s = (struct store_source){ .fd = fd, .end = end };
+	s->block = malloc(STORE_BLOCK_HEAD + STORE_PAYLOAD_MAX);
+	return s->block ? RESULT_OK : RESULT_NO_MEMORY;
+}
+
+void store_source_free(struct store_source *s)
+{
+	free(s->block);
+	s->block = NULL;
+}
+
+static enum result read_file(const struct store_source *s, uint8_t *into, size_t n, uint64_t at)
+{
+	for (size_t got = 0; got < n;) {
+		ssize_t more = pread(s->fd, into + got, n - got, (off_t)(at + got));
+		if (more < 0 && errno == EINTR)
+			continue;
+		if (more <= 0)
+			return more < 0 ? RESULT_IO : RESULT_TRUNCATED;
+		got += (size_t)more;
+	}
+	return RESULT_OK;
+}
+
+// `n` octets at `skip` octets behind the source's place, at the same place in
+// the block's buffer.
+static enum result peek(struct store_source *s, size_t skip, size_t n, const uint8_t **block)
+{
+	if (s->end - s->at < skip + n)
+		return RESULT_TRUNCATED;
+	*block = s->octets ? s->octets + s->at : s->block;
+	return s->octets ? RESULT_OK : read_file(s, s->block + skip, n, s->at + skip);
+}
+
+struct block {
+	uint32_t kind;
+	const uint8_t *at;
+	size_t payload;
+};
+
+// The next block, not yet verified.
+static enum result next_block(struct store_source *s, struct block *b)
+{
+	enum result r = peek(s, 0, STORE_BLOCK_HEAD, &b->at);
+	if (r != RESULT_OK)
+		return r;
+	b->kind = wire_peek_be32(b->at);
+	b->payload = wire_peek_be32(b->at + 4);
+	if (b->payload > STORE_PAYLOAD_MAX)
+		return RESULT_MALFORMED;
+	r = peek(s, STORE_BLOCK_HEAD, b->payload, &b->at);
+	if (r == RESULT_OK)
+		s->at += STORE_BLOCK_HEAD + b->payload;
+	return r;
+}
+
+static bool block_good(const struct block *b, uint32_t number)
+{
+	return wire_peek_be32(b->at + 8) == block_crc(b->at, number, b->payload);
+}
+
+static struct wire payload(const struct block *b)
+{
+	return wire_init(b->at + STORE_BLOCK_HEAD, b->payload);
+}
+
+// A name that stands there uncompressed, and ends where its octets do.
+static bool get_name(struct wire *w, size_t len, struct name *out)
+{
+	const uint8_t *p = wire_take(w, len);
+	if (!p)
+		return false;
+	struct wire in = wire_init(p, len);
+	return name_read(&in, out) == RESULT_OK && wire_left(&in) == 0 && out->len == len;
+}
+
+static enum result read_head(const struct block *b, struct store_head *h)
+{
+	struct wire w = payload(b);
+	uint8_t version = wire_u8(&w), kind = wire_u8(&w);
+	*h = (struct store_head){ .kind = (enum store_kind)kind };
+	h->id = get_u64(&w);
+	h->published_unix_s = get_u64(&w);
+	h->from = wire_u32(&w);
+	h->to = wire_u32(&w);
+	size_t len = wire_u8(&w);
+	bool ok = b->kind == KIND_HEAD && version == FORMAT_VERSION &&
+		  (kind == STORE_IMAGE || kind == STORE_DELTA) && !w.failed &&
+		  get_name(&w, len, &h->apex) && wire_left(&w) == 0;
+	return ok && block_good(b, (uint32_t)h->id) ? RESULT_OK : RESULT_MALFORMED;
+}
+
+struct reading {
+	const struct store_sink *sink;
+	struct store_head head;
+	struct name owner;
+	bool has_owner;
+	uint64_t records;
+	uint8_t rdata[65535];
+};
+
+static bool read_owner(struct reading *r, struct wire *w)
+{
+	uint8_t full[NAME_MAX_OCTETS];
+	size_t relative = wire_u8(w), apex = r->head.apex.len;
+	const uint8_t *p = wire_take(w, relative);
+	if (!p || relative + apex > sizeof(full))
+		return false;
+	memcpy(full, p, relative);
+	memcpy(full + relative, r->head.apex.wire, apex);
+	struct wire in = wire_init(full, relative + apex);
+	r->has_owner = get_name(&in, relative + apex, &r->owner);
+	return r->has_owner;
+}
+
+static enum result read_record(struct reading *r, struct wire *w, struct zone_record *record,
+			       bool deleted)
+{
+	size_t len = wire_u16(w);
+	const uint8_t *p = wire_take(w, len);
+	if (!p)
+		return RESULT_MALFORMED;
+	struct wire in = wire_init(p, len);
+	if (rdata_read(&in, record->type, (uint16_t)len, r->rdata, sizeof(r->rdata),
+		       &record->rdata_len) != RESULT_OK)
+		return RESULT_MALFORMED;
+	record->rdata = r->rdata;
+	r->records++;
+	return r->sink->record ? r->sink->record(r->sink->arg, record, deleted) : RESULT_OK;
+}
+
+static enum result read_entry(struct reading *r, struct wire *w)
+{
+	uint8_t flags = wire_u8(w);
+	if (flags & ENTRY_SAME_OWNER ? !r->has_owner : !read_owner(r, w))
+		return RESULT_MALFORMED;
+	struct zone_record record = { .owner = r->owner.wire, .type = wire_u16(w) };
+	record.ttl_s = wire_u32(w);
+	uint16_t count = wire_u16(w);
+	uint32_t octets = wire_u32(w);
+	const uint8_t *p = wire_take(w, octets);
+	if (!p || count == 0 || record.ttl_s > TTL_MAX_S || rrtype_is_meta(record.type))
+		return RESULT_MALFORMED;
+	struct wire records = wire_init(p, octets);
+	enum result result = RESULT_OK;
+	for (; count && result == RESULT_OK; count--)
+		result = read_record(r, &records, &record, flags & ENTRY_DELETED);
+	return result == RESULT_OK && wire_left(&records) ? RESULT_MALFORMED : result;
+}
+
+static enum result read_data(struct reading *r, const struct block *b)
+{
+	struct wire w = payload(b);
+	enum result result = RESULT_OK;
+	r->has_owner = false;
+	while (result == RESULT_OK && wire_left(&w))
+		result = read_entry(r, &w);
+	return result;
+}
+
+static enum result read_end(const struct reading *r, const struct block *b)
+{
+	struct wire w = payload(b);
+	bool ok = get_u64(&w) == r->records && wire_u32(&w) == r->head.to && !w.failed &&
+		  wire_left(&w) == 0;
+	return ok ? RESULT_OK : RESULT_MALFORMED;
+}
+
+static enum result read_blocks(struct store_source *s, struct reading *r)
+{
+	struct block b;
+	enum result result = next_block(s, &b);
+	if (result == RESULT_OK)
+		result = read_head(&b, &r->head);
+	if (result == RESULT_OK && r->sink->head)
+		result = r->sink->head(r->sink->arg, &r->head);
+	for (uint32_t number = (uint32_t)r->head.id + 1; result == RESULT_OK; number++) {
+		result = next_block(s, &b);
+		if (result == RESULT_OK && !block_good(&b, number))
+			result = RESULT_MALFORMED;
+		if (result != RESULT_OK)
+			break;
+		if (b.kind == KIND_END)
+			return read_end(r, &b);
+		result = b.kind == KIND_DATA ? read_data(r, &b) : RESULT_MALFORMED;
+	}
+	return result;
+}
+
+enum result store_read_segment(struct store_source *s, const struct store_sink *sink)
+{
+	if (s->at == s->end)
+		return RESULT_NOT_FOUND;
+	struct reading *r = malloc(sizeof(*r));
+	if (!r)
+		return RESULT_NO_MEMORY;
+	memset(r, 0, offsetof(struct reading, rdata));
+	r->sink = sink;
+	enum result result = read_blocks(s, r);
+	free(r);
+	return result;
+}
+
+// ---- a zone
+
+struct loading {
+	const uint8_t *apex;
+	struct zone_txn *txn;
+	struct store_head *last;
+	bool begun;
+};
+
+// An image first, then deltas that each go on from where the last one ended.
+static enum result load_head(void *arg, const struct store_head *head)
+{
+	struct loading *l = arg;
+	bool fits = l->begun ? head->kind == STORE_DELTA && head->from == l->last->to
+			     : head->kind == STORE_IMAGE;
+	if (!fits || !name_equal(head->apex.wire, l->apex))
+		return RESULT_MALFORMED;
+	*l->last = *head;
+	l->begun = true;
+	return RESULT_OK;
+}
+
+// A loader for what is known to be sorted and whole may take the place of the
+// transaction's record by record here.
+static enum result load_record(void *arg, const struct zone_record *r, bool deleted)
+{
+	struct loading *l = arg;
+	enum result result = deleted ? zone_txn_delete(l->txn, r) : zone_txn_add(l->txn, r);
+	return result == RESULT_NOT_FOUND ? RESULT_MALFORMED : result;
+}
+
+enum result store_read_zone(struct store_source *s, const uint8_t *apex, struct zone_txn *txn,
+			    struct store_head *last)
+{
+	struct loading l = { .apex = apex, .txn = txn, .last = last };
+	const struct store_sink sink = { load_head, load_record, &l };
+	enum result r;
+	do {
+		r = store_read_segment(s, &sink);
+	} while (r == RESULT_OK);
+	return r == RESULT_NOT_FOUND && l.begun ? RESULT_OK
+	       : r == RESULT_NOT_FOUND          ? RESULT_TRUNCATED
+						: r;
+}
+
+// ---- states
+
+static void put_primary(struct wire_out *o, const struct store_primary *p)
+{
+	wire_put_u8(o, p->family);
+	wire_put_bytes(o, p->address, sizeof(p->address));
+	wire_put_u16(o, p->port);
+	put_u64(o, p->unix_s);
+	wire_put_u8(o, p->kind);
+	wire_put_u8(o, p->reason);
+	wire_put_u16(o, p->rcode);
+	wire_put_u32(o, p->serial);
+}
+
+size_t store_state_write(const struct store_state *state, const void *key, size_t key_len,
+			 uint8_t out[STORE_STATE_MAX])
+{
+	const struct store_timers *t = &state->timers;
+	struct wire_out o =
+		wire_out_init(out + STORE_BLOCK_HEAD, STORE_STATE_MAX - STORE_BLOCK_HEAD);
+	wire_put_u8(&o, FORMAT_VERSION);
+	wire_put_u8(&o,
+		    (uint8_t)((t->expired ? STATE_EXPIRED : 0) | (t->frozen ? STATE_FROZEN : 0) |
+			      (state->place.inside ? STATE_INSIDE : 0)));
+	put_u64(&o, state->place.id);
+	put_u64(&o, state->place.octets);
+	put_u64(&o, state->place.image_octets);
+	wire_put_u32(&o, state->place.serial);
+	put_u64(&o, t->refreshed_unix_s);
+	put_u64(&o, t->next_unix_s);
+	put_u64(&o, t->expire_unix_s);
+	wire_put_u8(&o, (uint8_t)t->primary_count);
+	for (unsigned i = 0; i < t->primary_count; i++)
+		put_primary(&o, &t->primaries[i]);
+	assert(!o.failed);
+	seal_block(out, KIND_STATE, crc32c(0, key, key_len), wire_out_len(&o));
+	return STORE_BLOCK_HEAD + wire_out_len(&o);
+}
+
+static void get_primary(struct wire *w, struct store_primary *p)
+{
+	p->family = wire_u8(w);
+	const uint8_t *address = wire_take(w, sizeof(p->address));
+	if (address)
+		memcpy(p->address, address, sizeof(p->address));
+	p->port = wire_u16(w);
+	p->unix_s = get_u64(w);
+	p->kind = wire_u8(w);
+	p->reason = wire_u8(w);
+	p->rcode = wire_u16(w);
+	p->serial = wire_u32(w);
+}
+
+enum result store_state_read(struct store_state *state, const void *key, size_t key_len,
+			     const void *octets, size_t len)
+{
+	struct store_source s;
+	struct block b;
+	store_source_memory(&s, octets, len);
+	enum result r = next_block(&s, &b);
+	if (r != RESULT_OK)
+		return r;
+	if (b.kind != KIND_STATE || s.at != s.end || !block_good(&b, crc32c(0, key, key_len)))
+		return RESULT_MALFORMED;
+	struct wire w = payload(&b);
+	struct store_state out = { 0 };
+	uint8_t version = wire_u8(&w), flags = wire_u8(&w);
+	out.timers.expired = flags & STATE_EXPIRED;
+	out.timers.frozen = flags & STATE_FROZEN;
+	out.place.inside = flags & STATE_INSIDE;
+	out.place.id = get_u64(&w);
+	out.place.octets = get_u64(&w);
+	out.place.image_octets = get_u64(&w);
+	out.place.serial = wire_u32(&w);
+	out.timers.refreshed_unix_s = get_u64(&w);
+	out.timers.next_unix_s = get_u64(&w);
+	out.timers.expire_unix_s = get_u64(&w);
+	out.timers.primary_count = wire_u8(&w);
+	if (version != FORMAT_VERSION || out.timers.primary_count > STORE_PRIMARIES_MAX)
+		return RESULT_MALFORMED;
+	for (unsigned i = 0; i < out.timers.primary_count; i++)
+		get_primary(&w, &out.timers.primaries[i]);
+	if (w.failed || wire_left(&w))
+		return RESULT_MALFORMED;
+	*state = out;
+	return RESULT_OK;
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The store's format (docs/store.md): blocks, segments, states; written and read.
+//
+// Purpose: whole zones and their changes as checksummed segments, and a zone's
+// state as one block. Reading trusts nothing: what does not verify is
+// RESULT_MALFORMED, what ends early RESULT_TRUNCATED.
+// Threads: any; no state. Ownership: as each function says.
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "understudy/zonedb.h"
+
+#define STORE_PAYLOAD_MAX   (256u << 10)
+#define STORE_BLOCK_FULL    (64u << 10)
+#define STORE_BLOCK_HEAD    12u
+#define STORE_PRIMARIES_MAX 16
+#define STORE_STATE_MAX     1024 // octets of a state's block, at most
+
+enum store_kind { STORE_IMAGE = 1, STORE_DELTA = 2 };
+
+struct store_head {
+	enum store_kind kind;
+	uint64_t id;
+	uint64_t published_unix_s;
+	uint32_t from, to; // serials
+	struct name apex;
+};
+
+// ---- writing a segment
+
+// Grows blocks in `out`; the owner may take octets from it between two calls,
+// which store_writer_whole says are whole blocks.
+struct store_writer {
+	struct buffer out;
+	struct store_head head;
+	size_t block; // where the open block begins in `out`
+	bool open;
+	uint32_t number;
+	uint64_t records;
+	struct name owner; // of the last entry in the open block
+	bool has_owner;
+};
+
+// All of these: RESULT_OK or RESULT_NO_MEMORY. store_writer_free in any case.
+enum result store_writer_begin(struct store_writer *w, const struct store_head *head);
+// `owner` is at or below the apex.
+enum result store_writer_rrset(struct store_writer *w, const uint8_t *owner, const struct rrset *rr,
+			       bool deleted);
+// The end block; nothing may follow.
+enum result store_writer_end(struct store_writer *w);
+void store_writer_free(struct store_writer *w);
+// Octets at the start of `out` that are whole blocks.
+size_t store_writer_whole(const struct store_writer *w);
+// After they were taken elsewhere.
+void store_writer_taken(struct store_writer *w);
+
+// ---- reading segments
+
+// Octets in memory, or of a file.
+struct store_source {
+	const uint8_t *octets; // NULL: `fd`
+	int fd;
+	uint64_t at, end;
+	uint8_t *block; // for a file: one block
+};
+void store_source_memory(struct store_source *s, const void *octets, size_t len);
+enum result store_source_file(struct store_source *s, int fd, uint64_t end);
+void store_source_free(struct store_source *s);
+
+// Gets a segment's head, then its records, each of which is well-formed;
+// anything but RESULT_OK ends the reading and is returned.
+struct store_sink {
+	enum result (*head)(void *arg, const struct store_head *head);
+	enum result (*record)(void *arg, const struct zone_record *r, bool deleted);
+	void *arg;
+};
+
+// Reads one segment. RESULT_OK with the source behind it; RESULT_NOT_FOUND at
+// the end of the source; RESULT_TRUNCATED; RESULT_MALFORMED; RESULT_IO.
+enum result store_read_segment(struct store_source *s, const struct store_sink *sink);
+
+// Reads an image and all deltas behind it up to the source's end into a
+// transaction, which is the caller's to commit or abort. `last` becomes the last
+// segment's head. RESULT_OK or as above, or what the transaction says.
+enum result store_read_zone(struct store_source *s, const uint8_t *apex, struct zone_txn *txn,
+			    struct store_head *last);
+
+// ---- states
+
+struct store_primary {
+	uint8_t family; // 4 or 6
+	uint8_t address[16];
+	uint16_t port;
+	uint64_t unix_s;
+	uint8_t kind, reason;
+	uint16_t rcode;
+	uint32_t serial;
+};
+
+// What a zone goes on with after a restart, apart from its content.
+struct store_timers {
+	bool expired, frozen;
+	uint64_t refreshed_unix_s; // 0: never
+	uint64_t next_unix_s;
+	uint64_t expire_unix_s;
+	unsigned primary_count;
+	struct store_primary primaries[STORE_PRIMARIES_MAX];
+};
+
+struct store_place {
+	uint64_t id; // of the image; 0: nothing is stored
+	uint64_t octets, image_octets;
+	uint32_t serial;
+	bool inside; // in LMDB
+};
+
+struct store_state {
+	struct store_place place;
+	struct store_timers timers;
+};
+
+// Returns the octets of the block.
+size_t store_state_write(const struct store_state *state, const void *key, size_t key_len,
+			 uint8_t out[STORE_STATE_MAX]);
+enum result store_state_read(struct store_state *state, const void *key, size_t key_len,
+			     const void *octets, size_t len);
