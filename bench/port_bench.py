@@ -43,6 +43,8 @@ listen:
   - address: 10.53.0.2
 control:
   socket: {dir}/sock
+database:
+  enabled: false
 dpdk:
   main-lcore: 0
   lcores: [1]

@@ -18,11 +18,12 @@
 #include "report.h"
 #include "understudy/name.h"
 
-#define CONFIG_LISTEN_MAX    64
-#define CONFIG_PORTS_MAX     16
-#define CONFIG_LCORES_MAX    64
-#define CONFIG_PRIMARIES_MAX 8 // of one zone
-#define CONFIG_FILE_DEFAULT  "/etc/understudy/understudy.yaml"
+#define CONFIG_LISTEN_MAX       64
+#define CONFIG_PORTS_MAX        16
+#define CONFIG_LCORES_MAX       64
+#define CONFIG_PRIMARIES_MAX    8 // of one zone
+#define CONFIG_DATABASE_DEFAULT "/var/lib/understudy"
+#define CONFIG_FILE_DEFAULT     "/etc/understudy/understudy.yaml"
 
 // An address with its port; for a prefix the port is 0.
 struct config_address {
@@ -61,6 +62,11 @@ struct config_tcp {
 struct config_memory {
 	bool *hugepages;
 	uint32_t max_mib;
+};
+
+struct config_database {
+	bool *enabled;
+	char *path;
 };
 
 struct config_transfer {
@@ -146,6 +152,7 @@ struct config {
 		char *socket;
 	} control;
 	struct config_memory memory;
+	struct config_database database;
 	struct config_transfer transfer;
 	struct config_dpdk dpdk;
 	struct config_port *ports;

@@ -55,6 +55,12 @@ static const cyaml_schema_field_t memory_fields[] = {
 	CYAML_FIELD_UINT("max", OPTIONAL, struct config_memory, max_mib), CYAML_FIELD_END
 };
 
+static const cyaml_schema_field_t database_fields[] = {
+	CYAML_FIELD_BOOL_PTR("enabled", OPTIONAL, struct config_database, enabled),
+	CYAML_FIELD_STRING_PTR("path", OPTIONAL, struct config_database, path, 1, 4000),
+	CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t transfer_fields[] = {
 	CYAML_FIELD_UINT("concurrent", OPTIONAL, struct config_transfer, concurrent),
 	CYAML_FIELD_UINT("connect-timeout", OPTIONAL, struct config_transfer, connect_s),
@@ -145,6 +151,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING("tcp", OPTIONAL, struct config, tcp, tcp_fields),
 	FIELD_MAPPING_FLAT("control", control_fields),
 	CYAML_FIELD_MAPPING("memory", OPTIONAL, struct config, memory, memory_fields),
+	CYAML_FIELD_MAPPING("database", OPTIONAL, struct config, database, database_fields),
 	CYAML_FIELD_MAPPING("transfer", OPTIONAL, struct config, transfer, transfer_fields),
 	CYAML_FIELD_MAPPING("dpdk", OPTIONAL, struct config, dpdk, dpdk_fields),
 	CYAML_FIELD_SEQUENCE("ports", LIST | OPTIONAL, struct config, ports, &port_entry, 0,
@@ -172,6 +179,7 @@ const struct yaml_rule config_rules[] = {
 	{ .path = "tcp.idle-timeout", .least = 1, .most = 3600 },
 	{ .path = "control.socket", .expected = "a path" },
 	{ .path = "memory.max", .least = 0, .most = 32768 },
+	{ .path = "database.path", .expected = "a path" },
 	{ .path = "transfer.concurrent", .least = 1, .most = 1000 },
 	{ .path = "transfer.connect-timeout", .least = 1, .most = 300 },
 	{ .path = "transfer.idle-timeout", .least = 1, .most = 3600 },

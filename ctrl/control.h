@@ -35,6 +35,7 @@ struct control_options {
 	const char *path; // of the socket; copied
 	const struct zonedb *db;
 	struct zones *zones;
+	struct store *store; // NULL: none
 	const struct service *service;
 	struct control_hooks hooks;
 };

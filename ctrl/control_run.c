@@ -107,6 +107,8 @@ static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
 	json_object_set_new(row, "state",
 			    json_string(state_text(z ? zone_state(z) : ZONE_NOT_LOADED)));
 	json_object_set_new(row, "serial", loaded ? json_integer(zone_serial(z)) : json_null());
+	json_object_set_new(row, "stored_serial",
+			    s->stored.stored ? json_integer(s->stored.serial) : json_null());
 	json_object_set_new(row, "records",
 			    json_integer(loaded ? (json_int_t)zone_record_count(z) : 0));
 	json_object_set_new(
@@ -239,6 +241,7 @@ static json_t *run_status(struct control *c)
 	json_object_set_new(out, "waiting", json_integer(z->waiting));
 	json_object_set_new(out, "ports", hooks->ports(hooks->arg));
 	json_object_set_new(out, "snapshot", stats_snapshot(c->options.db));
+	json_object_set_new(out, "store", stats_store(c->options.store));
 	json_object_set(out, "threads", json_object_get(threads, "threads"));
 	json_object_set(out, "queries",
 			json_object_get(json_object_get(threads, "sum"), "queries"));
@@ -255,6 +258,7 @@ static json_t *run_stats(struct control *c)
 	json_object_set_new(out, "service", stats_service(service_stats(c->options.service)));
 	json_object_set_new(out, "transfers", stats_zones(zones_stats(c->options.zones)));
 	json_object_set_new(out, "snapshot", stats_snapshot(c->options.db));
+	json_object_set_new(out, "store", stats_store(c->options.store));
 	return success(out);
 }
 

@@ -24,6 +24,7 @@
 #include "loop.h"
 #include "service.h"
 #include "stats.h"
+#include "store.h"
 #include "understudy/answer.h"
 #include "understudy/rcu.h"
 #include "understudy/zonedb.h"
@@ -43,6 +44,7 @@ struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[3];
 	struct zonedb *db;
+	struct store *store;
 	struct rcu_pointer answer_config; // struct answer_config
 	struct zones *zones;
 	struct service *service;
@@ -349,6 +351,14 @@ static enum result publish_answer_config(struct daemon *d, const struct config_s
 
 // ---- reload and stop
 
+static bool same_database(const struct config_database *a, const struct config_database *b)
+{
+	bool a_on = !a->enabled || *a->enabled, b_on = !b->enabled || *b->enabled;
+	const char *a_path = a->path ? a->path : CONFIG_DATABASE_DEFAULT;
+	const char *b_path = b->path ? b->path : CONFIG_DATABASE_DEFAULT;
+	return a_on == b_on && (!a_on || strcmp(a_path, b_path) == 0);
+}
+
 static void warn_of_restart(const struct config *old, const struct config *new, const char *path,
 			    struct report *report)
 {
@@ -358,6 +368,8 @@ static void warn_of_restart(const struct config *old, const struct config *new, 
 			       "a restart only");
 	if (strcmp(old->control.socket, new->control.socket) != 0)
 		report_warning(report, path, 0, "control.socket changes with a restart only");
+	if (!same_database(&old->database, &new->database))
+		report_warning(report, path, 0, "database changes with a restart only");
 }
 
 static bool reload(void *arg, struct report *report)
@@ -454,6 +466,7 @@ static enum result start_control(struct daemon *d)
 		.path = d->config->control.socket,
 		.db = d->db,
 		.zones = d->zones,
+		.store = d->store,
 		.service = d->service,
 		.hooks = { .arg = d,
 			   .about = about,
@@ -481,6 +494,29 @@ static enum result start_memory(struct daemon *d)
 	return r;
 }
 
+// Without a store zones are served all the same. But where one is asked for by
+// name, to start without it would not be what the operator wants.
+static enum result start_store(struct daemon *d)
+{
+	const struct config_database *c = &d->config->database;
+	const char *path = c->path ? c->path : CONFIG_DATABASE_DEFAULT;
+	if (c->enabled && !*c->enabled)
+		return RESULT_OK;
+	enum result r = store_new(d->db, path, &d->store);
+	const char *why = r == RESULT_EXISTS ? "another understudyd uses it"
+			  : r == RESULT_IO   ? strerror(errno)
+					     : result_text(r);
+	if (r == RESULT_OK) {
+		zones_set_store(d->zones, d->store);
+	} else if (c->path) {
+		log_error("database.path %s: %s", path, why);
+		return r;
+	} else {
+		log_warning("nothing is stored: %s: %s", path, why);
+	}
+	return RESULT_OK;
+}
+
 // Everything, in the order in which it is needed; what fails has logged it.
 static enum result start(struct daemon *d)
 {
@@ -494,9 +530,13 @@ static enum result start(struct daemon *d)
 							   .zones = d->zones,
 							   .answer_config = &d->answer_config },
 				&d->service);
+	if (!r)
+		r = start_store(d);
 	// All zones are there, if not loaded, before the first query is heard.
 	if (!r)
 		r = zones_apply(d->zones, d->config);
+	if (!r && d->store)
+		r = store_start(d->store);
 	if (r) {
 		log_error("%s", result_text(r));
 		return r;
@@ -525,9 +565,11 @@ static int run(struct daemon *d)
 			 d->config->zones_count);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	stop_ports(d);
+	store_stop(d->store);
 	control_free(d->control);
 	service_free(d->service);
 	zones_free(d->zones);
+	store_free(d->store);
 	rcu_reader_unregister();
 	free(rcu_pointer_exchange(&d->answer_config, NULL));
 	if (d->db)

@@ -123,3 +123,22 @@ void stats_add(json_t *sum, json_t *row)
 		}
 	}
 }
+
+json_t *stats_store(struct store *store)
+{
+	struct store_stats s;
+	if (!store)
+		return json_null();
+	store_stats(store, &s);
+	json_t *out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "zones",
+				(json_int_t)s.zones, "not_configured", (json_int_t)s.unconfigured,
+				"due", (json_int_t)s.due, "octets", (json_int_t)s.octets, "commits",
+				(json_int_t)s.commits, "failures", (json_int_t)s.failures, "images",
+				(json_int_t)s.images, "deltas", (json_int_t)s.deltas, "refused",
+				(json_int_t)s.refused, "failing", s.failing);
+	json_object_set_new(out, "error", s.failing ? json_string(s.error) : json_null());
+	json_object_set_new(out, "stored",
+			    s.stored_unix_s ? json_integer((json_int_t)s.stored_unix_s)
+					    : json_null());
+	return out;
+}

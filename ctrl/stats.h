@@ -17,6 +17,8 @@ json_t *stats_answer(const char *name, const struct answer_stats *s);
 json_t *stats_service(const struct service_stats *s);
 json_t *stats_zones(const struct zones_stats *s);
 json_t *stats_snapshot(const struct zonedb *db);
+// null without a store.
+json_t *stats_store(struct store *s);
 
 // Adds the numbers of `row` to those of `sum`, objects within alike.
 void stats_add(json_t *sum, json_t *row);

@@ -451,7 +451,7 @@ void store_zone_status(struct store_zone *z, struct store_zone_status *out)
 	out->stored = z->place.id != 0;
 	out->serial = z->place.serial;
 	out->octets = z->place.octets;
-	out->due = z->due;
+	out->due = z->due || z->storing;
 	pthread_mutex_unlock(&z->store->lock);
 }
 

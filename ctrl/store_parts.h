@@ -21,6 +21,7 @@ struct store_zone {
 	struct store_zone *next_due; // in the store's list
 	bool configured;
 	bool due;                    // in the list
+	bool storing;                // the thread has taken it
 	bool whole;                  // its whole image is to be stored
 	bool purge;                  // before anything else
 	struct store_timers *timers; // to be stored; NULL: nothing new

@@ -33,7 +33,7 @@ struct work {
 	struct store_delta *deltas;
 	struct store_place old, place; // before and after
 	uint64_t generation;           // of the image, if it was written
-	bool image;                    // a new image was written
+	bool image, appended;          // what was written
 	bool gone;                     // nothing is published of the zone
 };
 
@@ -180,6 +180,7 @@ static enum result append_deltas(struct group *g, struct work *w)
 		r = store_file_write(fd, d->writer.out.octets, d->writer.out.len, w->place.octets);
 		w->place.octets += d->writer.out.len;
 		w->place.serial = d->writer.head.to;
+		w->appended = true;
 		g->deltas++;
 	}
 	if (r == RESULT_OK)
@@ -207,7 +208,7 @@ static enum result put_state(struct group *g, struct work *w)
 	size_t key_len = store_key('s', &w->zone->apex, key);
 	struct store_state state = { .place = w->place };
 	if (!w->timers) // memory ran out when they were noted; the next change brings others
-		return w->image || w->place.octets != w->old.octets ? RESULT_NO_MEMORY : RESULT_OK;
+		return w->image || w->appended ? RESULT_NO_MEMORY : RESULT_OK;
 	state.timers = *w->timers;
 	const struct store_entry e = { .key = key,
 				       .key_len = key_len,
@@ -273,6 +274,7 @@ static void take_group(struct store *s, struct group *g)
 						      .old = z->place,
 						      .place = z->place };
 		z->due = z->whole = z->purge = false;
+		z->storing = true;
 		z->timers = NULL;
 		z->deltas = NULL;
 		z->deltas_end = &z->deltas;
@@ -316,6 +318,7 @@ static void settle(struct store *s, struct group *g, bool stored)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		struct work *w = &g->works[i];
+		w->zone->storing = false;
 		if (stored) {
 			w->zone->place = w->place;
 			if (w->image)

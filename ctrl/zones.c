@@ -32,6 +32,7 @@ struct secondary {
 	struct name name;
 	const struct config_zone *config; // of the configuration applied last
 	struct zone_fsm fsm;
+	struct store_zone *stored; // NULL: without a store
 	uv_timer_t timer;
 	struct transfer *transfer; // under way, or NULL
 	struct line_entry entry;
@@ -51,6 +52,7 @@ struct secondary {
 struct zones {
 	uv_loop_t *loop;
 	struct zonedb *db;
+	struct store *store; // NULL: none
 	const struct config *config;
 	struct secondary **list; // in canonical order of the names
 	size_t count;
@@ -431,14 +433,123 @@ static void set_timer(struct secondary *z, uint64_t at_ms)
 		uv_timer_start(&z->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
 }
 
-// The one place where what a primary sent becomes what is served.
+// ---- what lasts
+
+static uint64_t unix_of(struct xfr_time now, uint64_t monotonic_ms)
+{
+	if (monotonic_ms == ZONE_FSM_NEVER)
+		return 0;
+	if (monotonic_ms >= now.monotonic_ms)
+		return now.unix_s + (monotonic_ms - now.monotonic_ms) / 1000;
+	return now.unix_s - (now.monotonic_ms - monotonic_ms) / 1000;
+}
+
+static void store_primary(struct store_primary *out, const struct zone_primary_status *s)
+{
+	const struct config_address *a = &s->primary->address;
+	bool v4 = a->any.sa_family == AF_INET;
+	*out = (struct store_primary){ .family = v4 ? 4 : 6,
+				       .port = ntohs(v4 ? a->v4.sin_port : a->v6.sin6_port),
+				       .unix_s = s->unix_s,
+				       .kind = (uint8_t)s->kind,
+				       .reason = (uint8_t)s->reason,
+				       .rcode = s->rcode,
+				       .serial = s->serial };
+	memcpy(out->address, v4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, v4 ? 4 : 16);
+}
+
+static struct store_timers timers_of(const struct secondary *z)
+{
+	struct xfr_time now = loop_time();
+	struct store_timers t = { .expired = z->fsm.data == ZONE_EXPIRED,
+				  .refreshed_unix_s = z->success_unix_s,
+				  .next_unix_s = unix_of(now, z->fsm.next_ms) };
+	if (z->fsm.data != ZONE_NOT_LOADED)
+		t.expire_unix_s = unix_of(now, z->fsm.expire_ms);
+	for (unsigned i = 0; i < z->config->primary_ids_count; i++)
+		store_primary(&t.primaries[t.primary_count++], &z->primaries[i]);
+	return t;
+}
+
+static void note(struct secondary *z)
+{
+	if (!z->stored)
+		return;
+	struct store_timers t = timers_of(z);
+	store_note(z->stored, &t);
+}
+
+// The one place where what a primary sent becomes what is served; then it is stored.
 static void publish(struct secondary *z)
 {
+	struct store_change change = { 0 };
 	assert(z->fresh);
 	z->unmarked = false;
 	set_expiry(z, z->fresh);
+	if (z->stored)
+		change = store_compare(z->stored, z->fresh);
 	zonedb_publish(z->zones->db, &z->fresh, 1);
 	z->fresh = NULL;
+	if (!z->stored)
+		return;
+	z->success_unix_s = loop_time().unix_s;
+	struct store_timers t = timers_of(z);
+	store_published(z->stored, change, &t);
+}
+
+static void restore_primaries(struct secondary *z, const struct store_timers *t)
+{
+	for (unsigned i = 0; i < z->config->primary_ids_count; i++) {
+		struct zone_primary_status *s = &z->primaries[i];
+		struct store_primary here;
+		store_primary(&here, s);
+		for (unsigned k = 0; k < t->primary_count; k++) {
+			const struct store_primary *p = &t->primaries[k];
+			if (p->family != here.family || p->port != here.port ||
+			    memcmp(p->address, here.address, sizeof(here.address)) != 0 ||
+			    p->reason >= XFR_REASON_COUNT)
+				continue;
+			s->unix_s = p->unix_s;
+			s->kind = (enum xfr_kind)p->kind;
+			s->reason = (enum xfr_reason)p->reason;
+			s->rcode = p->rcode;
+			s->serial = p->serial;
+		}
+	}
+}
+
+// Milliseconds from now until a time noted before; not more than there were then,
+// should the clock have been set back.
+static uint64_t left_ms(uint64_t now_unix_s, uint64_t since_unix_s, uint64_t until_unix_s)
+{
+	uint64_t from = now_unix_s > since_unix_s ? now_unix_s : since_unix_s;
+	return until_unix_s > from ? (until_unix_s - from) * 1000 : 0;
+}
+
+// The zone as it was stored, for publishing: RESULT_OK, RESULT_NOT_FOUND or
+// RESULT_NO_MEMORY. Time that has passed meanwhile counts.
+static enum result restore(struct secondary *z, struct zone_version **out)
+{
+	struct store_timers t;
+	struct soa soa;
+	struct xfr_time now = loop_time();
+	enum result r = store_zone_load(z->stored, out, &t);
+	if (r != RESULT_OK)
+		return r;
+	zone_version_soa(*out, &soa);
+	if (!t.expire_unix_s)
+		t.expire_unix_s = t.refreshed_unix_s + soa.expire_s;
+	uint64_t next_ms = left_ms(now.unix_s, t.refreshed_unix_s, t.next_unix_s);
+	uint64_t expire_ms = left_ms(now.unix_s, t.refreshed_unix_s, t.expire_unix_s);
+	zone_fsm_restore(&z->fsm, &soa, now.monotonic_ms + next_ms,
+			 now.monotonic_ms + (t.expired ? 0 : expire_ms));
+	z->success_unix_s = t.refreshed_unix_s;
+	restore_primaries(z, &t);
+	if (t.expired || !expire_ms)
+		zone_version_expire(*out);
+	else
+		set_expiry(z, *out);
+	return RESULT_OK;
 }
 
 static void act(struct secondary *z, const struct zone_action *action)
@@ -475,7 +586,8 @@ static void step(struct secondary *z, const struct zone_event *event)
 {
 	struct zone_event e = *event;
 	struct zone_actions actions;
-	uint64_t refreshed_ms = z->fsm.refreshed_ms;
+	uint64_t refreshed_ms = z->fsm.refreshed_ms, next_ms = z->fsm.next_ms;
+	enum zone_state data = z->fsm.data;
 	e.random = loop_random();
 	tell_machine(z, event->kind);
 	zone_fsm_step(&z->fsm, &e, loop_time().monotonic_ms, &actions);
@@ -487,6 +599,8 @@ static void step(struct secondary *z, const struct zone_event *event)
 		z->success_unix_s = loop_time().unix_s;
 	if (z->fsm.data == ZONE_SERVED && !z->unmarked && z->told_expire_ms != z->fsm.expire_ms)
 		tell_expiry(z);
+	if (z->fsm.refreshed_ms != refreshed_ms || z->fsm.next_ms != next_ms || z->fsm.data != data)
+		note(z);
 }
 
 // ---- zones that come, change and go
@@ -536,6 +650,7 @@ static struct secondary *secondary_new(struct zones *zones, const struct config_
 	z->name = config->name;
 	z->config = config;
 	z->lane = LANE_REFRESH;
+	z->stored = store_zone_open(zones->store, z->name.wire);
 	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->primary_ids_count);
 	set_primaries(z);
 	return z;
@@ -550,6 +665,8 @@ static void on_secondary_closed(uv_handle_t *handle)
 static void secondary_close(struct secondary *z)
 {
 	leave_line(z);
+	store_zone_close(z->stored);
+	z->stored = NULL;
 	uv_close((uv_handle_t *)&z->timer, on_secondary_closed);
 }
 
@@ -603,8 +720,10 @@ static enum result plan_add(struct plan *p, struct zones *zones, const struct co
 	if (!z)
 		return RESULT_NO_MEMORY;
 	p->list[p->count++] = p->fresh[p->fresh_count++] = z;
-	enum result r =
-		zone_version_not_loaded(zones->db, z->name.wire, &p->versions[p->version_count]);
+	enum result r = restore(z, &p->versions[p->version_count]);
+	if (r == RESULT_NOT_FOUND)
+		r = zone_version_not_loaded(zones->db, z->name.wire,
+					    &p->versions[p->version_count]);
 	p->version_count += r == RESULT_OK;
 	return r;
 }
@@ -645,8 +764,10 @@ static void plan_undo(struct plan *p)
 {
 	for (size_t i = 0; i < p->version_count; i++)
 		zone_version_discard(p->versions[i]);
-	for (size_t i = 0; i < p->fresh_count; i++)
+	for (size_t i = 0; i < p->fresh_count; i++) {
+		store_zone_close(p->fresh[i]->stored);
 		free(p->fresh[i]);
+	}
 	upstreams_undo(&p->upstreams);
 }
 
@@ -776,6 +897,7 @@ static void fill_status(const struct secondary *z, struct zone_status *out)
 		.primaries = z->primaries,
 		.primary_count = z->config->primary_ids_count,
 	};
+	store_zone_status(z->stored, &out->stored);
 }
 
 enum result zones_status(const struct zones *zones, const uint8_t *apex, struct zone_status *out)
@@ -853,6 +975,11 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 	uv_timer_start(&zones->compact_timer, on_compact_timer, COMPACT_EVERY_MS, COMPACT_EVERY_MS);
 	*out = zones;
 	return RESULT_OK;
+}
+
+void zones_set_store(struct zones *zones, struct store *store)
+{
+	zones->store = store;
 }
 
 void zones_stop(struct zones *zones)

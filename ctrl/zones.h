@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "config.h"
+#include "store.h"
 #include "understudy/notify.h"
 #include "understudy/zone_fsm.h"
 #include "understudy/zonedb.h"
@@ -17,6 +18,10 @@
 struct zones;
 
 enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out);
+
+// Where zones are stored and come from; before the first zones_apply. It must
+// outlive the zones.
+void zones_set_store(struct zones *zones, struct store *store);
 
 // Ends all work; the loop must run on until its handles are closed.
 void zones_stop(struct zones *zones);
@@ -70,6 +75,7 @@ struct zone_status {
 	const struct zone_transfer_status *transfer;
 	const struct zone_primary_status *primaries;
 	unsigned primary_count;
+	struct store_zone_status stored;
 };
 
 // RESULT_OK or RESULT_NOT_FOUND.

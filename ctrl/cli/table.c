@@ -151,6 +151,23 @@ static void print_memory(FILE *to, json_t *snapshot)
 		(double)get_number(snapshot, "octets_live") / 1048576);
 }
 
+static void print_store(FILE *to, json_t *store)
+{
+	if (!json_is_object(store)) {
+		line(to, "store", "none: a restart fetches all zones anew");
+		return;
+	}
+	fprintf(to, "%-*s %lld zones, %.1f MiB; %lld due", LABEL_WIDTH, "store",
+		get_number(store, "zones"), (double)get_number(store, "octets") / 1048576,
+		get_number(store, "due"));
+	if (get_number(store, "not_configured"))
+		fprintf(to, "; %lld zones of them are not configured",
+			get_number(store, "not_configured"));
+	if (json_is_true(json_object_get(store, "failing")))
+		fprintf(to, "; FAILS: %s", get_text(store, "error"));
+	fputc('\n', to);
+}
+
 static void print_threads(FILE *to, json_t *threads)
 {
 	json_t *thread;
@@ -179,6 +196,7 @@ void table_status(FILE *to, json_t *result)
 	fprintf(to, "%-*s %lld under way, %lld waiting\n", LABEL_WIDTH, "exchanges",
 		get_number(result, "exchanges"), get_number(result, "waiting"));
 	print_memory(to, json_object_get(result, "snapshot"));
+	print_store(to, json_object_get(result, "store"));
 	print_threads(to, json_object_get(result, "threads"));
 	line_number(to, "queries", get_number(result, "queries"));
 }
@@ -247,6 +265,7 @@ void table_zone_status(FILE *to, json_t *result)
 	line(to, "zone", get_text(result, "zone"));
 	line(to, "state", get_text(result, "state"));
 	line(to, "serial", get_cell(result, "serial", buf));
+	line(to, "stored serial", get_cell(result, "stored_serial", buf));
 	fprintf(to, "%-*s %lld at %lld names, %lld octets of memory\n", LABEL_WIDTH, "records",
 		get_number(result, "records"), get_number(result, "names"),
 		get_number(result, "memory_octets"));
@@ -317,6 +336,8 @@ void table_stats(FILE *to, json_t *result)
 	print_section(to, "KERNEL SOCKETS", json_object_get(result, "service"));
 	print_section(to, "TRANSFERS", json_object_get(result, "transfers"));
 	print_section(to, "SNAPSHOT", json_object_get(result, "snapshot"));
+	if (json_is_object(json_object_get(result, "store")))
+		print_section(to, "STORE", json_object_get(result, "store"));
 }
 
 void table_reload(FILE *to, json_t *result)

@@ -35,6 +35,7 @@ struct model_zone {
 static struct model_zone zones[ZONES];
 static struct zonedb *db;
 static uint64_t random_state;
+static uint64_t diffs_said;
 
 #define MUST(condition)                                                                         \
 	do {                                                                                    \
@@ -669,6 +670,49 @@ static bool same_content(const struct model_zone *a, const struct model_zone *b)
 	return a->count == b->count;
 }
 
+// Does to the old records what zone_version_diff says was done.
+static bool redo(void *arg, const uint8_t *owner, const struct rrset *rr, bool deleted)
+{
+	struct model_zone *m = arg;
+	const uint8_t *p = rr->records;
+	MUST(rr->count > 0 && rr->ttl_s == 300);
+	for (uint32_t i = 0; i < rr->count; i++, p += 2 + wire_peek_be16(p)) {
+		struct record r = { .type = rr->type, .len = wire_peek_be16(p) };
+		name_copy(&r.owner, owner);
+		MUST(r.len <= sizeof(r.rdata));
+		memcpy(r.rdata, p + 2, r.len);
+		struct zone_record z = as_zone_record(&r);
+		int at = model_index(m, &z);
+		MUST(deleted == (at >= 0));
+		if (deleted)
+			model_delete(m, at);
+		else
+			model_add(m, &r);
+	}
+	MUST(p == rr->records + rr->octets);
+	diffs_said++;
+	return true;
+}
+
+// The differences lead from the old records to the new ones, and name nothing else.
+static void compare_diff(const struct model_zone *old, const struct model_zone *new,
+			 const struct zone_version *v)
+{
+	struct model_zone redone = *old;
+	redone.record = malloc(2 * RECORDS_MAX * sizeof(*redone.record));
+	memcpy(redone.record, old->record, old->count * sizeof(*redone.record));
+	const struct zone_diff_sink sink = { redo, &redone };
+	enum result r = zone_version_diff(v, &sink);
+	bool held = old->present && old->state != ZONE_NOT_LOADED;
+	MUST(r == (held ? RESULT_OK : RESULT_NOT_FOUND));
+	MUST(!held || redone.count == new->count);
+	for (uint32_t i = 0; held && i < new->count; i++) {
+		struct zone_record z = as_zone_record(&new->record[i]);
+		MUST(model_index(&redone, &z) >= 0);
+	}
+	free(redone.record);
+}
+
 static void step_transaction(void)
 {
 	struct model_zone *m = &zones[upto(ZONES)];
@@ -722,6 +766,7 @@ static void step_transaction(void)
 			MUST(same_content(m, &next));
 			unchanged++;
 		}
+		compare_diff(m, &next, v);
 		forget = upto(10) == 0;
 		if (forget)
 			zone_version_discard(v);
@@ -806,10 +851,11 @@ int main(int argc, char **argv)
 	struct zonedb_stats s;
 	zonedb_stats(db, &s);
 	printf("ok: %llu published, %llu compactions, %llu chunks; "
-	       "%llu versions the same; %llu hashes matched, %llu covered\n",
+	       "%llu versions the same; %llu hashes matched, %llu covered; %llu differences\n",
 	       (unsigned long long)s.published, (unsigned long long)s.compactions,
 	       (unsigned long long)s.chunks, (unsigned long long)unchanged,
-	       (unsigned long long)hashes_found[true], (unsigned long long)hashes_found[false]);
+	       (unsigned long long)hashes_found[true], (unsigned long long)hashes_found[false],
+	       (unsigned long long)diffs_said);
 	for (unsigned i = 0; i < ZONES; i++)
 		free(zones[i].record);
 	rcu_reader_unregister();

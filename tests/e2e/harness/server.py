@@ -4,6 +4,7 @@ tests' own expectations are proven."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -97,6 +98,12 @@ class Secondary:
 
 class Understudy(Secondary):
     understudy = True
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        # A new server begins with nothing stored; one that is started again does not.
+        shutil.rmtree(self.path("store"), ignore_errors=True)
+
     build = os.environ.get("UNDERSTUDY_BUILD", "build")
 
     @classmethod
@@ -122,6 +129,7 @@ class Understudy(Secondary):
                        "edns-udp-size": self.options.get("edns_octets", 1232)},
             "listen": [{"address": net.SERVER}, {"address": net.SERVER6}],
             "control": {"socket": self.path("sock")},
+            "database": {"path": self.path("store")},
         }
         if self.key:
             name, algorithm, secret = self.key
@@ -130,7 +138,7 @@ class Understudy(Secondary):
         config["primaries"] = [{"id": f"p{a}", "address": a, **with_key} for a in self.primaries]
         config["zones"] = [{"name": z, "primaries": [f"p{a}" for a in of]}
                            for z, of in self.zones.items()]
-        for section in ("server", "listen", "tcp", "transfer", "memory", "dpdk", "ports",
+        for section in ("server", "listen", "tcp", "transfer", "memory", "database", "dpdk", "ports",
                         "keys", "key-files", "primaries", "zones"):
             if section in self.options:
                 config[section] = self.options[section]
