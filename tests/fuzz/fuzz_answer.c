@@ -64,7 +64,7 @@ static const char nasty_zone[] = "@ 300 SOA n r 1 3600 600 86400 60\n"
 #define A63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
 
 static struct world zones; // some zones, REFUSED beside them
-static struct world root;  // the root zone, which is above everything
+static struct world root;  // the root zone, which is above everything, signed
 
 static void append(char *text, size_t size, const char *record, unsigned i)
 {
@@ -92,6 +92,23 @@ static void big_zone(struct world *w, const char *apex)
 	world_zone(w, apex, text);
 }
 
+// The same signed, under a letter for each way.
+static void signed_zones(struct world *w)
+{
+	static const struct {
+		const char *apex;
+		struct signer_options options;
+	} ways[] = {
+		{ "n.", { .nsec3 = false } },
+		{ "h.", { .nsec3 = true } },
+		{ "o.", { .nsec3 = true, .opt_out = true, .salt_len = 2, .iterations = 3 } },
+		{ "u.", { .untidy = true } },
+		{ "v.", { .untidy = true, .nsec3 = true, .opt_out = true } },
+	};
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		world_signed_zone(w, ways[i].apex, nasty_zone, &ways[i].options);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
@@ -105,8 +122,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	world_zone(&zones, "s.z.", "@ 300 SOA n r 1 1 1 1 1\n@ 300 NS o\n@ 300 DNAME a.z.\n");
 	world_not_loaded(&zones, "p.z.");
 	big_zone(&zones, "b.");
+	signed_zones(&zones);
 	world_open(&root);
-	world_zone(&root, ".", nasty_zone);
+	world_signed_zone(&root, ".", nasty_zone, &(struct signer_options){ .nsec3 = true });
 	big_zone(&root, "b.");
 	return 0;
 }

@@ -232,6 +232,13 @@ static struct nsec3_params params_of(const struct signer *s)
 				      .iterations = s->options.iterations };
 }
 
+// Whether this record of an untidy chain is missing. The apex has one: without it
+// there is no chain.
+static bool is_missing(const struct signer *s, const struct record *first, size_t index)
+{
+	return s->options.untidy && first != s->record && index % 3 == 1;
+}
+
 static void add_hashed(struct signer *s, const uint8_t *name, const struct record *first)
 {
 	s->hashed = grow(s->hashed, &s->hash_room, s->hashes + 1, sizeof(*s->hashed));
@@ -265,6 +272,10 @@ static void collect_hashes(struct signer *s)
 			add_hashed(s, name_skip_labels(owner, labels - n), NULL);
 		add_hashed(s, owner, r);
 		before = owner;
+		uint8_t below[2 + NAME_MAX_OCTETS] = "\1a";
+		memcpy(below + 2, owner, name_length(owner));
+		if (s->options.untidy && 2 + name_length(owner) <= NAME_MAX_OCTETS)
+			add_hashed(s, below, NULL);
 	}
 	qsort(s->hashed, s->hashes, sizeof(*s->hashed), by_hash);
 }
@@ -319,10 +330,13 @@ static void give_chain(struct signer *s)
 	if (s->options.nsec3) {
 		collect_hashes(s);
 		for (size_t i = 0; i < s->hashes; i++)
-			give_nsec3(s, &s->hashed[i], &s->hashed[(i + 1) % s->hashes]);
+			if (!is_missing(s, s->hashed[i].first, i))
+				give_nsec3(s, &s->hashed[i], &s->hashed[(i + 1) % s->hashes]);
 	} else {
+		size_t i = 0;
 		for (const struct record *r = s->record; r; r = next_authoritative(s, r))
-			give_nsec(s, r);
+			if (!is_missing(s, r, i++))
+				give_nsec(s, r);
 	}
 }
 

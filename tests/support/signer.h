@@ -13,6 +13,7 @@
 struct signer_options {
 	bool nsec3;    // else NSEC
 	bool opt_out;  // unsigned delegations have no NSEC3 (RFC 5155 section 6)
+	bool untidy;   // records of the chain are missing, and some are of no name
 	uint8_t flags; // of NSEC3PARAM
 	uint16_t iterations;
 	uint8_t salt_len;
