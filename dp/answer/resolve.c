@@ -108,14 +108,14 @@ static const uint8_t *target_name(const struct rrset *set, const uint8_t *record
 }
 
 // Whether what is delegated is signed: its DS, or the proof that there is none (RFC
-// 4035 section 3.1.4).
+// 4035 section 3.1.4). From a zone without signatures there comes neither.
 static bool put_security(struct resolver *rs, struct owner *owner)
 {
 	const struct node *cut = rs->found->cut;
 	struct rrset ds;
 	if (!wants_dnssec(rs))
 		return true;
-	if (node_rrset(rs->view, cut, RRTYPE_DS, &ds))
+	if ((node_flags(cut) & NODE_SIGNED) && node_rrset(rs->view, cut, RRTYPE_DS, &ds))
 		return put_signed(rs, SECTION_AUTHORITY, owner, cut, &ds);
 	denial_of_ds(&rs->denial, rs->found);
 	return true;
@@ -190,6 +190,9 @@ static bool follow(struct resolver *rs, const uint8_t *name)
 		.qname_len = (uint16_t)name_length(name),
 		.qtype = rs->query->qtype,
 	};
+	// DS of the zone's own apex would be looked for in the parent.
+	if (!rs->across_zones && name_equal(name, zone_apex(rs->home)))
+		rs->chased.qtype = RRTYPE_ANY;
 	zone_find_burst(rs->view, (struct find *[]){ &rs->chased }, 1);
 	rs->found = &rs->chased;
 	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA &&
