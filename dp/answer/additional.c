@@ -3,6 +3,8 @@
 // record leads to (3403), services behind an alias (9460 section 4.1), glue (9471).
 #include "additional.h"
 
+#include <assert.h>
+
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
@@ -31,8 +33,7 @@ static bool is_added(uint16_t type)
 
 static void note_given(struct additional *a, const uint8_t *name, const struct rrset *set)
 {
-	if (a->givens == ADDITIONAL_GIVEN_MAX)
-		return;
+	assert(a->givens < ADDITIONAL_GIVEN_MAX);
 	a->given[a->givens].records = set->records;
 	a->given[a->givens++].name = name;
 }

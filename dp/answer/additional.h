@@ -17,8 +17,9 @@
 #define ADDITIONAL_SETS_MAX 8
 // Names that are looked up although they are not required. BIND stops at 13.
 #define ADDITIONAL_NAMES_MAX 32
-// RRsets of one name: addresses, and SVCB, HTTPS or SRV.
-#define ADDITIONAL_GIVEN_MAX (ADDITIONAL_SETS_MAX + 3 * ADDITIONAL_NAMES_MAX)
+// RRsets that are remembered: of an answered node the five types that can be
+// added, of each name looked up addresses, and SVCB, HTTPS or SRV.
+#define ADDITIONAL_GIVEN_MAX (5 + 3 * ADDITIONAL_NAMES_MAX)
 
 struct additional {
 	const struct catalog *view;

@@ -156,6 +156,28 @@ static void test_many_labels(void)
 	CU_ASSERT_EQUAL(compress_write(&c, msg, 277, 100, name.wire, &whole), 4);
 }
 
+// Each name ends in the one before, so each would add a pointer to the chain.
+static void test_chain(void)
+{
+	uint8_t msg[512] = { [12] = 1, 'z', 0 }, back[255];
+	struct compress c;
+	struct name name = { .len = 3, .labels = 1, .wire = "\1z" };
+	uint32_t at = 17;
+	compress_begin(&c, msg, 12, 0);
+	for (unsigned i = 0; i < 2 * COMPRESS_HOPS_MAX; i++) {
+		uint16_t whole;
+		memmove(name.wire + 2, name.wire, name.len);
+		memcpy(name.wire, "\1x", 2);
+		name.len = (uint8_t)(name.len + 2);
+		unsigned n = compress_write(&c, msg, at, 512 - at, name.wire, &whole);
+		// One label and a pointer, until the chain is as long as it may be.
+		unsigned over = i < COMPRESS_HOPS_MAX ? 0 : i - COMPRESS_HOPS_MAX + 1;
+		CU_ASSERT_EQUAL(n, 4 + 2 * over);
+		CU_ASSERT(read_back(msg, at, back) && name_equal(back, name.wire));
+		at += n;
+	}
+}
+
 static void test_no_room(void)
 {
 	uint8_t msg[64] = { [12] = 1, 'z', 0 };
@@ -174,4 +196,4 @@ static void test_no_room(void)
 }
 
 UNIT_MAIN("compress", { "random", test_random }, { "shortest", test_shortest },
-	  { "many labels", test_many_labels }, { "no room", test_no_room })
+	  { "many labels", test_many_labels }, { "chain", test_chain }, { "no room", test_no_room })

@@ -302,8 +302,22 @@ static void pieces(void)
 	CU_ASSERT_EQUAL(memcmp(copy.wire, n.wire, n.len), 0);
 }
 
+// After a failure nothing more is read, even where a name stands.
+static void read_after_failure(void)
+{
+	static const uint8_t msg[] = "\001a\000";
+	struct wire w = wire_init(msg, 3);
+	struct name name;
+	wire_take(&w, 4);
+	CU_ASSERT(w.failed);
+	CU_ASSERT_EQUAL(name_read(&w, &name), RESULT_TRUNCATED);
+	CU_ASSERT_EQUAL(name_skip(&w), RESULT_TRUNCATED);
+	CU_ASSERT_PTR_EQUAL(w.pos, msg);
+}
+
 UNIT_MAIN("name", { "plain and compressed", read_plain_and_compressed },
-	  { "malformed names", read_rejects }, { "pointer into a label", read_pointer_into_label },
+	  { "malformed names", read_rejects }, { "nothing after a failure", read_after_failure },
+	  { "pointer into a label", read_pointer_into_label },
 	  { "255 octets, 127 labels", read_length_limits },
 	  { "chains of pointers", read_pointer_chain }, { "skipping", skip_passes_what_read_reads },
 	  { "text round trip", text_round_trip }, { "malformed text", text_rejects },

@@ -308,6 +308,15 @@ static void find_is_strict(void)
 	wire_poke_be16(moved.octets + 10, 0);
 	CU_ASSERT_EQUAL(tsig_find(moved.octets, moved.len, &rr), RESULT_MALFORMED);
 
+	// Under a name that points to itself.
+	struct message loop = plain;
+	wire_poke_be16(loop.octets + 10, 1);
+	wire_poke_be16(loop.octets + plain.len, (uint16_t)(0xc000 | plain.len));
+	memcpy(loop.octets + plain.len + 2, m.octets + plain.len + key.name.len,
+	       m.len - plain.len - key.name.len);
+	loop.len = m.len - key.name.len + 2;
+	CU_ASSERT_EQUAL(tsig_find(loop.octets, loop.len, &rr), RESULT_MALFORMED);
+
 	// Class IN; TTL 1.
 	size_t after_name = plain.len + key.name.len;
 	struct message odd = m;
