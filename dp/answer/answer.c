@@ -253,9 +253,13 @@ static void write_reply(struct answer_ctx *ctx, const struct answer_config *conf
 		answer_options(ctx, config, item, i);
 		reply_keep_room(&r, &ctx->options);
 	}
+	if (item->reserve)
+		reply_reserve(&r, item->reserve);
 	if (config->report_channel.len && q->edns && zone_of(ctx, i))
 		r.report_channel = !name_is_at_or_below(q->qname, config->report_channel.wire);
 	write_sections(ctx, config, item, i);
+	if (r.truncated && item->reserve)
+		reply_truncate(&r, q);
 	if (config->rate_limit.responses_per_s && !limit_rate(ctx, config, item, q)) {
 		drop(ctx, item, ANSWER_DROP_RATE);
 		return;
@@ -298,16 +302,37 @@ void answer_burst(struct answer_ctx *ctx, const struct catalog *view, struct ans
 	count(&ctx->stats.queries, n);
 }
 
-size_t answer(struct answer_ctx *ctx, const struct catalog *view, const struct answer_peer *peer,
-	      uint8_t *buf, size_t query_len, size_t capacity)
+static struct answer_item single(const struct answer_peer *peer, uint8_t *buf, size_t query_len,
+				 size_t capacity)
 {
-	struct answer_item item = {
+	assert(query_len <= UINT16_MAX);
+	return (struct answer_item){
 		.buf = buf,
 		.query_len = (uint16_t)query_len,
 		.capacity = (uint16_t)(capacity < UINT16_MAX ? capacity : UINT16_MAX),
 		.peer = *peer,
 	};
-	assert(query_len <= UINT16_MAX);
+}
+
+size_t answer(struct answer_ctx *ctx, const struct catalog *view, const struct answer_peer *peer,
+	      uint8_t *buf, size_t query_len, size_t capacity)
+{
+	struct answer_item item = single(peer, buf, query_len, capacity);
 	answer_burst(ctx, view, &item, 1);
+	return item.reply_len;
+}
+
+size_t answer_error(struct answer_ctx *ctx, const struct answer_peer *peer, uint8_t *buf,
+		    size_t query_len, uint16_t rcode)
+{
+	struct answer_item item = single(peer, buf, query_len, QUERY_UDP_OCTETS_MIN);
+	enum query_fate fate = query_parse(&item, &ctx->queries[0]);
+	if (fate != QUERY_SHORT && fate != QUERY_RESPONSE) {
+		fate = QUERY_ERROR;
+		ctx->queries[0].rcode = rcode;
+	}
+	ctx->fates[0] = (uint8_t)fate;
+	settle(ctx, rcu_pointer_read(ctx->config), &item, 0);
+	count(&ctx->stats.queries, 1);
 	return item.reply_len;
 }

@@ -51,6 +51,12 @@ static inline void reply_keep_room(struct reply *r, const struct edns_reply *opt
 	r->limit -= options->octets;
 }
 
+// Keeps room behind the reply, if there is any.
+static inline void reply_reserve(struct reply *r, uint32_t octets)
+{
+	r->limit = r->limit - r->octets > octets ? r->limit - octets : r->octets;
+}
+
 // Writes an RRset. The owner's place is filled in where it was 0 and can be
 // known. False, and nothing written, if it does not fit.
 bool reply_rrset(struct reply *r, enum section section, struct owner *owner,

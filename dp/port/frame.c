@@ -280,6 +280,7 @@ void frame_peer(const uint8_t *data, const struct frame *f, struct answer_peer *
 	const uint8_t *ip = data + f->l3;
 	out->transport = ANSWER_UDP;
 	out->family = f->family;
+	out->verified = false;
 	memcpy(&out->port_be, data + f->dns - FRAME_UDP_LEN, 2);
 	memset(out->address, 0, sizeof(out->address));
 	if (f->family == 4)

@@ -66,6 +66,7 @@ static void take_query(struct burst *b, struct queue *q, struct rte_mbuf *m, con
 	item->query_len = f->dns_len;
 	item->capacity = (uint16_t)(RTE_MIN(room, frame_max) - f->dns);
 	item->may_punt = true;
+	item->reserve = 0;
 	frame_peer(data, f, &item->peer);
 	b->queries[b->query_count] = m;
 	b->frames[b->query_count++] = *f;

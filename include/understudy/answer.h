@@ -94,6 +94,9 @@ struct answer_item {
 			   // least 512; the buffer has at least as many. Over UDP the client's EDNS
 			   // size and ours bound it further.
 	bool may_punt;      // give back ANSWER_PUNT for opcodes other than QUERY and for TSIG
+	uint16_t reserve;   // octets of the capacity that a signature will take: where that
+			    // leaves too little, nothing but the question is sent, with TC (RFC
+			    // 8945 section 5.3)
 	uint8_t verdict;    // out: enum answer_verdict
 	uint16_t reply_len; // out
 	struct answer_peer peer;
@@ -135,6 +138,10 @@ void answer_ctx_set_time(struct answer_ctx *ctx, uint64_t now_s);
 // Answers n queries (at most ANSWER_BURST_MAX). Requires an online reader.
 void answer_burst(struct answer_ctx *ctx, const struct catalog *view, struct answer_item *items,
 		  unsigned n);
+
+// Answers one with `rcode` and nothing else, in the form of any other reply.
+size_t answer_error(struct answer_ctx *ctx, const struct answer_peer *peer, uint8_t *buf,
+		    size_t query_len, uint16_t rcode);
 
 // The same for one; returns the reply's length, 0 = send nothing.
 size_t answer(struct answer_ctx *ctx, const struct catalog *view, const struct answer_peer *peer,

@@ -18,7 +18,7 @@ struct ask {
 	const char *options; // of EDNS, in hexadecimal
 	bool tcp;
 	const struct answer_peer *peer; // who asks, but for the transport; NULL = 0.0.0.0
-	uint16_t capacity; // 0 = 65,535
+	uint16_t capacity;              // 0 = 65,535
 };
 
 // Builds the query; returns its octets.

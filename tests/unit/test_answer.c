@@ -143,7 +143,8 @@ static void test_edns(void)
 	ASK(&world, "rcode 0 aa\n" A1 REPLY0, "a.z.test.", RRTYPE_A, .edns = 1);
 	ASK(&world, "rcode 0 aa\n" A1 "opt 1232 0 8000 0\n", "a.z.test.", RRTYPE_A, .edns = 1232,
 	    .dnssec_ok = true);
-	ASK(&world, "rcode 5\nopt 1232 0 0000 6 000f00020014\n", "example.", RRTYPE_A, .edns = 1232);
+	ASK(&world, "rcode 5\nopt 1232 0 0000 6 000f00020014\n", "example.", RRTYPE_A,
+	    .edns = 1232);
 	ASK(&world, "rcode 16\n" REPLY0, "a.z.test.", RRTYPE_A, .edns = 1232, .version = 1);
 	ASK(&world, "rcode 16\nopt 1232 0 8000 0\n", "example.", RRTYPE_A, .edns = 1232,
 	    .version = 255, .dnssec_ok = true);
