@@ -147,6 +147,61 @@ static void resolve_listen(struct resolver *r)
 	}
 }
 
+// Pairs of hexadecimal digits into at most `cap` octets; their number, 0 if there
+// are more, or something else among them.
+static size_t parse_hex(const char *text, uint8_t *out, size_t cap)
+{
+	size_t digits = strspn(text, "0123456789abcdefABCDEF");
+	if (text[digits] || digits % 2 || digits / 2 > cap)
+		return 0;
+	for (size_t i = 0; i < digits / 2; i++) {
+		const char pair[3] = { text[2 * i], text[2 * i + 1] };
+		out[i] = (uint8_t)strtoul(pair, NULL, 16);
+	}
+	return digits / 2;
+}
+
+static void resolve_server(struct resolver *r)
+{
+	struct config_server *s = &r->config->server;
+	const char *nsid = s->nsid_text;
+	if (nsid && strncmp(nsid, "0x", 2) == 0)
+		s->nsid_len = (uint8_t)parse_hex(nsid + 2, s->nsid, sizeof(s->nsid));
+	else if (nsid && strlen(nsid) <= sizeof(s->nsid))
+		memcpy(s->nsid, nsid, s->nsid_len = (uint8_t)strlen(nsid));
+	if (nsid && !s->nsid_len)
+		wrong(r, "server.nsid", 0, nsid,
+		      "a text, or 0x and pairs of hexadecimal digits, of at most 128 octets");
+	if (s->report_channel_text && (name_from_text(s->report_channel_text, &s->report_channel) ||
+				       s->report_channel.len == 1))
+		wrong(r, "server.report-channel", 0, s->report_channel_text,
+		      "a domain name other than the root");
+}
+
+static void resolve_cookies(struct resolver *r)
+{
+	struct config_cookies *c = &r->config->cookies;
+	for (unsigned i = 0; i < c->secret_texts_count; i++) {
+		char path[PATH_OCTETS];
+		if (parse_hex(c->secret_texts[i], c->secrets[i], sizeof(c->secrets[i])) ==
+		    sizeof(c->secrets[i]))
+			continue;
+		snprintf(path, sizeof(path), "cookies.secrets[%u]", i); // it is not to be shown
+		report_error(r->report, r->file, yaml_tree_line(r->tree, path),
+			     "%s: 32 hexadecimal digits, that is 128 bits, are expected", path);
+	}
+}
+
+static void resolve_rate_limit(struct resolver *r)
+{
+	struct config_rate_limit *l = &r->config->rate_limit;
+	for (unsigned i = 0; i < l->exempt_texts_count; i++) {
+		if (!parse_prefix(l->exempt_texts[i], &l->exempt[i]))
+			wrong(r, "rate-limit.exempt[%u]", i, l->exempt_texts[i],
+			      "an address with its prefix length, such as 192.0.2.0/24,");
+	}
+}
+
 static void resolve_exception(struct resolver *r, unsigned index, struct config_exception *e)
 {
 	if (strchr(e->interface, '/') || strchr(e->interface, ' '))
@@ -342,6 +397,12 @@ static void set_defaults(struct config *c)
 		c->tcp.max_connections = 1000;
 	if (!c->tcp.idle_s)
 		c->tcp.idle_s = 10;
+	if (!c->rate_limit.window_s)
+		c->rate_limit.window_s = 15;
+	if (!c->rate_limit.ipv4_prefix_len)
+		c->rate_limit.ipv4_prefix_len = 24;
+	if (!c->rate_limit.ipv6_prefix_len)
+		c->rate_limit.ipv6_prefix_len = 56;
 	if (!c->transfer.concurrent)
 		c->transfer.concurrent = 16;
 	if (!c->transfer.connect_s)
@@ -365,6 +426,9 @@ static void resolve(struct resolver *r)
 	if (!c->control.socket || !r->primaries_by_id || !c->zones_by_name) {
 		report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
 	} else {
+		resolve_server(r);
+		resolve_cookies(r);
+		resolve_rate_limit(r);
 		resolve_listen(r);
 		resolve_ports(r);
 		resolve_keys(r);
@@ -434,6 +498,9 @@ void config_free(struct config *c)
 	key_list_free(&c->key_list);
 	for (unsigned i = 0; i < c->keys_count; i++)
 		explicit_bzero(c->keys[i].secret, strlen(c->keys[i].secret));
+	for (unsigned i = 0; i < c->cookies.secret_texts_count; i++)
+		explicit_bzero(c->cookies.secret_texts[i], strlen(c->cookies.secret_texts[i]));
+	explicit_bzero(c->cookies.secrets, sizeof(c->cookies.secrets));
 	for (unsigned i = 0; i < c->ports_count; i++) {
 		if (c->ports[i].exception)
 			free(c->ports[i].exception->addresses);
@@ -450,9 +517,10 @@ void config_free(struct config *c)
 static void warn_of_readers(int fd, const struct config *c, const char *path, struct report *report)
 {
 	struct stat st;
-	if (c->keys_count && fstat(fd, &st) == 0 && (st.st_mode & S_IROTH))
+	if ((c->keys_count || c->cookies.secret_texts_count) && fstat(fd, &st) == 0 &&
+	    (st.st_mode & S_IROTH))
 		report_warning(report, path, 0,
-			       "anybody may read this file, which holds keys (mode %04o): 0640 "
+			       "anybody may read this file, which holds secrets (mode %04o): 0640 "
 			       "or less is expected",
 			       (unsigned)st.st_mode & 07777);
 }

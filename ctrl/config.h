@@ -16,6 +16,7 @@
 
 #include "keyfile.h"
 #include "report.h"
+#include "understudy/answer.h"
 #include "understudy/name.h"
 
 #define CONFIG_LISTEN_MAX       64
@@ -45,6 +46,21 @@ struct config_server {
 	uint16_t edns_udp_octets;
 	bool *cross_zone_aliases;
 	enum log_level *log_level;
+	char *nsid_text;
+	char *report_channel_text;
+	// resolved
+	uint8_t nsid[ANSWER_NSID_MAX];
+	uint8_t nsid_len;           // 0 = none
+	struct name report_channel; // len 0 = none
+};
+
+struct config_cookies {
+	bool *enabled;
+	bool *require;
+	char **secret_texts;
+	unsigned secret_texts_count;
+	// resolved
+	uint8_t secrets[ANSWER_COOKIE_SECRETS_MAX][ANSWER_COOKIE_SECRET_OCTETS];
 };
 
 struct config_listen {
@@ -93,6 +109,19 @@ struct config_dpdk {
 struct config_prefix {
 	struct config_address address;
 	uint8_t prefix_len;
+};
+
+struct config_rate_limit {
+	uint32_t responses_per_s; // 0 = no limit
+	uint16_t window_s;
+	uint16_t *slip;
+	uint8_t ipv4_prefix_len;
+	uint8_t ipv6_prefix_len;
+	uint32_t table_accounts;
+	char **exempt_texts;
+	unsigned exempt_texts_count;
+	// resolved
+	struct config_prefix exempt[ANSWER_RATE_EXEMPT_MAX];
 };
 
 struct config_exception {
@@ -148,6 +177,8 @@ struct config {
 	struct config_listen *listen;
 	unsigned listen_count;
 	struct config_tcp tcp;
+	struct config_cookies cookies;
+	struct config_rate_limit rate_limit;
 	struct {
 		char *socket;
 	} control;

@@ -27,6 +27,10 @@ static const cyaml_schema_field_t server_fields[] = {
 	CYAML_FIELD_UINT("edns-udp-size", OPTIONAL, struct config_server, edns_udp_octets),
 	CYAML_FIELD_BOOL_PTR("cross-zone-aliases", OPTIONAL, struct config_server,
 			     cross_zone_aliases),
+	CYAML_FIELD_STRING_PTR("nsid", OPTIONAL, struct config_server, nsid_text, 1,
+			       2 + 2 * ANSWER_NSID_MAX),
+	CYAML_FIELD_STRING_PTR("report-channel", OPTIONAL, struct config_server,
+			       report_channel_text, 1, 1024),
 	CYAML_FIELD_ENUM_PTR("log-level", OPTIONAL | CYAML_FLAG_STRICT, struct config_server,
 			     log_level, log_levels, 4),
 	CYAML_FIELD_END
@@ -43,6 +47,28 @@ static const cyaml_schema_value_t listen_entry = {
 static const cyaml_schema_field_t tcp_fields[] = {
 	CYAML_FIELD_UINT("max-connections", OPTIONAL, struct config_tcp, max_connections),
 	CYAML_FIELD_UINT("idle-timeout", OPTIONAL, struct config_tcp, idle_s), CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t cookies_fields[] = {
+	CYAML_FIELD_BOOL_PTR("enabled", OPTIONAL, struct config_cookies, enabled),
+	CYAML_FIELD_BOOL_PTR("require", OPTIONAL, struct config_cookies, require),
+	CYAML_FIELD_SEQUENCE_COUNT("secrets", LIST | OPTIONAL, struct config_cookies, secret_texts,
+				   secret_texts_count, &text_entry, 0, ANSWER_COOKIE_SECRETS_MAX),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t rate_limit_fields[] = {
+	CYAML_FIELD_UINT("responses-per-second", OPTIONAL, struct config_rate_limit,
+			 responses_per_s),
+	CYAML_FIELD_UINT("window", OPTIONAL, struct config_rate_limit, window_s),
+	CYAML_FIELD_UINT_PTR("slip", OPTIONAL, struct config_rate_limit, slip),
+	CYAML_FIELD_UINT("ipv4-prefix", OPTIONAL, struct config_rate_limit, ipv4_prefix_len),
+	CYAML_FIELD_UINT("ipv6-prefix", OPTIONAL, struct config_rate_limit, ipv6_prefix_len),
+	CYAML_FIELD_UINT("table-size", OPTIONAL, struct config_rate_limit, table_accounts),
+	CYAML_FIELD_SEQUENCE_COUNT("exempt", LIST | OPTIONAL, struct config_rate_limit,
+				   exempt_texts, exempt_texts_count, &text_entry, 0,
+				   ANSWER_RATE_EXEMPT_MAX),
+	CYAML_FIELD_END
 };
 
 static const cyaml_schema_field_t control_fields[] = {
@@ -149,6 +175,8 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_SEQUENCE("listen", LIST, struct config, listen, &listen_entry, 1,
 			     CONFIG_LISTEN_MAX),
 	CYAML_FIELD_MAPPING("tcp", OPTIONAL, struct config, tcp, tcp_fields),
+	CYAML_FIELD_MAPPING("cookies", OPTIONAL, struct config, cookies, cookies_fields),
+	CYAML_FIELD_MAPPING("rate-limit", OPTIONAL, struct config, rate_limit, rate_limit_fields),
 	FIELD_MAPPING_FLAT("control", control_fields),
 	CYAML_FIELD_MAPPING("memory", OPTIONAL, struct config, memory, memory_fields),
 	CYAML_FIELD_MAPPING("database", OPTIONAL, struct config, database, database_fields),
@@ -170,13 +198,25 @@ const cyaml_schema_value_t config_schema = {
 };
 
 #define ADDRESS_EXPECTED "an IPv4 or IPv6 address"
+#define NSID_EXPECTED    "a text, or 0x and hexadecimal digits, of at most 128 octets"
+#define SECRET_EXPECTED  "128 bits as 32 hexadecimal digits"
 
 const struct yaml_rule config_rules[] = {
 	{ .path = "server.edns-udp-size", .least = 512, .most = 65535 },
+	{ .path = "server.nsid", .expected = NSID_EXPECTED },
+	{ .path = "server.report-channel", .expected = "a domain name" },
 	{ .path = "listen[].address", .expected = ADDRESS_EXPECTED },
 	{ .path = "listen[].port", .least = 1, .most = 65535 },
 	{ .path = "tcp.max-connections", .least = 1, .most = 100000 },
 	{ .path = "tcp.idle-timeout", .least = 1, .most = 3600 },
+	{ .path = "cookies.secrets[]", .expected = SECRET_EXPECTED },
+	{ .path = "rate-limit.responses-per-second", .least = 0, .most = ANSWER_RATE_PER_S_MAX },
+	{ .path = "rate-limit.window", .least = 1, .most = ANSWER_RATE_WINDOW_MAX_S },
+	{ .path = "rate-limit.slip", .least = 0, .most = 1000 },
+	{ .path = "rate-limit.ipv4-prefix", .least = 1, .most = 32 },
+	{ .path = "rate-limit.ipv6-prefix", .least = 1, .most = 128 },
+	{ .path = "rate-limit.table-size", .least = 64, .most = 16777216 },
+	{ .path = "rate-limit.exempt[]", .expected = "an address with its prefix length" },
 	{ .path = "control.socket", .expected = "a path" },
 	{ .path = "memory.max", .least = 0, .most = 32768 },
 	{ .path = "database.path", .expected = "a path" },

@@ -23,6 +23,7 @@
 #include "log.h"
 #include "loop.h"
 #include "service.h"
+#include "settings.h"
 #include "stats.h"
 #include "store.h"
 #include "understudy/answer.h"
@@ -45,6 +46,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	struct zonedb *db;
 	struct store *store;
+	struct settings_chance chance;
 	struct rcu_pointer answer_config; // struct answer_config
 	struct zones *zones;
 	struct service *service;
@@ -325,24 +327,15 @@ static bool same_ports(const struct config *a, const struct config *b)
 
 static void release_answer_config(struct rcu_retired *retired)
 {
-	free((char *)retired - offsetof(struct answer_config, retired));
+	char *retired_config = (char *)retired - offsetof(struct answer_config, retired);
+	settings_free((struct answer_config *)retired_config);
 }
 
-static enum result publish_answer_config(struct daemon *d, const struct config_server *server)
+static enum result publish_answer_config(struct daemon *d, const struct config *config)
 {
-	struct answer_config *c = calloc(1, sizeof(*c));
+	struct answer_config *c = settings_new(config, &d->chance);
 	if (!c)
 		return RESULT_NO_MEMORY;
-	c->edns_udp_octets = server->edns_udp_octets;
-	c->cross_zone_aliases = server->cross_zone_aliases && *server->cross_zone_aliases;
-	if (server->identity) {
-		c->identity_len = (uint8_t)strlen(server->identity);
-		memcpy(c->identity, server->identity, c->identity_len);
-	}
-	if (server->version) {
-		c->version_len = (uint8_t)strlen(server->version);
-		memcpy(c->version, server->version, c->version_len);
-	}
 	struct answer_config *old = rcu_pointer_exchange(&d->answer_config, c);
 	if (old)
 		rcu_retire(&old->retired, release_answer_config);
@@ -366,6 +359,9 @@ static void warn_of_restart(const struct config *old, const struct config *new, 
 		report_warning(report, path, 0,
 			       "ports, lcores and the addresses that ports answer for change with "
 			       "a restart only");
+	if (old->rate_limit.table_accounts != new->rate_limit.table_accounts)
+		report_warning(report, path, 0,
+			       "rate-limit.table-size changes with a restart only");
 	if (strcmp(old->control.socket, new->control.socket) != 0)
 		report_warning(report, path, 0, "control.socket changes with a restart only");
 	if (!same_database(&old->database, &new->database))
@@ -378,7 +374,7 @@ static bool reload(void *arg, struct report *report)
 	struct config *config = config_read(d->config_path, report);
 	if (!config)
 		return false;
-	if (zones_apply(d->zones, config) || publish_answer_config(d, &config->server)) {
+	if (zones_apply(d->zones, config) || publish_answer_config(d, config)) {
 		report_error(report, d->config_path, 0, "%s", result_text(RESULT_NO_MEMORY));
 		config_free(config);
 		return false;
@@ -486,9 +482,11 @@ static enum result start_memory(struct daemon *d)
 	const struct config_memory *m = &d->config->memory;
 	struct zonedb_options o = { .max_octets = (uint64_t)m->max_mib << 20,
 				    .hugepages = !m->hugepages || *m->hugepages };
-	enum result r = zonedb_new(&o, &d->db);
+	enum result r = settings_draw(&d->chance);
 	if (!r)
-		r = publish_answer_config(d, &d->config->server);
+		r = zonedb_new(&o, &d->db);
+	if (!r)
+		r = publish_answer_config(d, d->config);
 	if (r)
 		log_error("memory of the snapshots: %s", result_text(r));
 	return r;
@@ -571,7 +569,7 @@ static int run(struct daemon *d)
 	zones_free(d->zones);
 	store_free(d->store);
 	rcu_reader_unregister();
-	free(rcu_pointer_exchange(&d->answer_config, NULL));
+	settings_free(rcu_pointer_exchange(&d->answer_config, NULL));
 	if (d->db)
 		zonedb_free(d->db);
 	rcu_barrier_all();

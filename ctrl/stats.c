@@ -26,6 +26,7 @@ json_t *stats_answer(const char *name, const struct answer_stats *s)
 	json_object_set_new(row, "queries", json_integer(load(&s->queries)));
 	json_object_set_new(row, "answers", json_integer(load(&s->answers)));
 	json_object_set_new(row, "truncated", json_integer(load(&s->truncated)));
+	json_object_set_new(row, "slipped", json_integer(load(&s->slipped)));
 	json_object_set_new(row, "tcp", json_integer(load(&s->tcp)));
 	json_object_set_new(row, "punted", json_integer(load(&s->punted)));
 	for (unsigned i = 0; i < ANSWER_RCODES; i++) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "said.h"
+#include "settings.h"
 #include "unit.h"
 
 #define LISTEN    "listen: [{address: 192.0.2.1}]\n"
@@ -26,13 +27,39 @@ static struct config *parse(const char *text, struct said *said)
 	return c;
 }
 
+// What of that configuration the answer path is told.
+static void makes_settings(const struct config *c)
+{
+	static const struct settings_chance chance = { .cookie_secret = { 1 } };
+	struct answer_config *s = settings_new(c, &chance);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	CU_ASSERT_EQUAL(s->edns_udp_octets, 4096);
+	CU_ASSERT_EQUAL(s->identity_len, 3);
+	CU_ASSERT_EQUAL(s->nsid_len, 2);
+	CU_ASSERT_EQUAL(s->tcp_idle_100ms, 70);
+	CU_ASSERT_EQUAL(s->cookie_secrets, 1);
+	CU_ASSERT_EQUAL(s->cookie_secret[0][1], 0x11);
+	CU_ASSERT_TRUE(s->cookie_required);
+	CU_ASSERT_EQUAL(s->rate_limit.responses_per_s, 9);
+	CU_ASSERT_EQUAL(s->rate_limit.slip, 0);
+	CU_ASSERT_EQUAL(s->rate_limit.window_s, 15);
+	CU_ASSERT_EQUAL(s->rate_limit.ipv4_prefix_len, 24);
+	CU_ASSERT_EQUAL(s->rate_limit.ipv6_prefix_len, 56);
+	CU_ASSERT_EQUAL(s->rate_limit.exempt_count, 1);
+	CU_ASSERT_EQUAL(memcmp(s->rate_limit.exempt[0].address, "\300\0\2\0", 4), 0);
+	settings_free(s);
+}
+
 static void reads_all(void)
 {
 	static const char text[] =
 		"server:\n  identity: ns1\n  version: one\n  edns-udp-size: 4096\n"
 		"  cross-zone-aliases: true\n  log-level: debug\n"
+		"  nsid: 0x00fF\n  report-channel: agent.example\n"
 		"listen:\n  - address: 192.0.2.1\n    port: 5353\n  - address: 2001:db8::1\n"
 		"tcp:\n  max-connections: 5\n  idle-timeout: 7\n"
+		"cookies:\n  require: true\n  secrets: [00112233445566778899aabbccddeeff]\n"
+		"rate-limit:\n  responses-per-second: 9\n  slip: 0\n  exempt: [192.0.2.77/24]\n"
 		"control:\n  socket: /run/x.sock\n"
 		"memory:\n  hugepages: false\n  max: 100\n"
 		"transfer:\n  concurrent: 2\n  connect-timeout: 3\n  idle-timeout: 4\n"
@@ -59,7 +86,11 @@ static void reads_all(void)
 	CU_ASSERT_STRING_EQUAL(config_address_text(&c->listen[1].address, address),
 			       "2001:db8::1#53");
 	CU_ASSERT_EQUAL(c->tcp.max_connections, 5);
+	CU_ASSERT_EQUAL(c->server.nsid_len, 2);
+	CU_ASSERT_EQUAL(memcmp(c->server.nsid, "\0\xff", 2), 0);
+	CU_ASSERT_EQUAL(c->server.report_channel.len, 15);
 	CU_ASSERT_STRING_EQUAL(c->control.socket, "/run/x.sock");
+	makes_settings(c);
 	CU_ASSERT_EQUAL(*c->memory.hugepages, false);
 	CU_ASSERT_EQUAL(c->transfer.max_records, 7);
 	CU_ASSERT_EQUAL(c->dpdk.lcores_count, 2);
@@ -91,6 +122,16 @@ static void has_defaults(void)
 	CU_ASSERT_STRING_EQUAL(c->control.socket, "/run/understudy/understudy.sock");
 	CU_ASSERT_EQUAL(c->transfer.concurrent, 16);
 	CU_ASSERT_EQUAL(c->dpdk.memory_mib, 200);
+	struct settings_chance chance = { .cookie_secret = { 1 } };
+	struct answer_config *settings = settings_new(c, &chance);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(settings);
+	CU_ASSERT_EQUAL(settings->cookie_secrets, 1); // the one that was drawn
+	CU_ASSERT_EQUAL(settings->cookie_secret[0][0], 1);
+	CU_ASSERT_FALSE(settings->cookie_required);
+	CU_ASSERT_EQUAL(settings->nsid_len + settings->report_channel.len, 0);
+	CU_ASSERT_EQUAL(settings->rate_limit.responses_per_s, 0);
+	CU_ASSERT_EQUAL(settings->rate_limit.slip, 2);
+	settings_free(settings);
 	config_free(c);
 }
 
@@ -127,7 +168,7 @@ static void names_mistakes_of_form(void)
 		{ "listen: &l [{address: 192.0.2.1}]\nports: *l\n", 2, "not an alias" },
 		{ LISTEN "\nlisten: []\n", 3, "\"listen\" stands here again" },
 		{ LISTEN "\nlissten: []\n", 3,
-		  "unknown key \"lissten\": one of server, listen, tcp, control" },
+		  "unknown key \"lissten\": one of server, listen, tcp, cookies" },
 		{ LISTEN "tcp:\n  idle: 3\n", 3,
 		  "tcp: unknown key \"idle\": one of max-connections, idle-timeout is expected" },
 		{ LISTEN "? [x]\n: y\n", 2, "unknown key" },

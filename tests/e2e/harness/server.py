@@ -138,8 +138,8 @@ class Understudy(Secondary):
         config["primaries"] = [{"id": f"p{a}", "address": a, **with_key} for a in self.primaries]
         config["zones"] = [{"name": z, "primaries": [f"p{a}" for a in of]}
                            for z, of in self.zones.items()]
-        for section in ("server", "listen", "tcp", "transfer", "memory", "database", "dpdk", "ports",
-                        "keys", "key-files", "primaries", "zones"):
+        for section in ("server", "listen", "tcp", "cookies", "rate-limit", "transfer", "memory",
+                        "database", "dpdk", "ports", "keys", "key-files", "primaries", "zones"):
             if section in self.options:
                 config[section] = self.options[section]
         return config
