@@ -26,7 +26,8 @@ class Asked:
 
     def send(self, wires):
         while self.sent < len(wires) and self.out < WINDOW:
-            self.sock.send(wires[self.sent])
+            with contextlib.suppress(ConnectionRefusedError):
+                self.sock.send(wires[self.sent])
             self.sent += 1
             self.out += 1
 
@@ -42,7 +43,8 @@ class Asked:
     def resend(self, wires):
         for place in range(self.sent):
             if self.replies[place] is None:
-                self.sock.send(wires[place])
+                with contextlib.suppress(ConnectionRefusedError):
+                    self.sock.send(wires[place])
 
 
 def udp(addresses, wires):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whether two servers' replies to one query say the same, and what a reply is a case of.
 
-Rcode, flags (CD apart) and answer must be equal; the authority section too, except that
-NS records are optional where there is an answer, and that denial may differ if both prove
-what the reply says. The additional section and what OPT holds are free. If any server
-truncates, only rcode and TC count. Of aliases more than five the common part counts. ANY,
-and RRSIG alike, may be answered with any of what there is (RFC 8482)."""
+Rcode, flags (CD apart), question and answer must be equal; the authority section too,
+except that NS records are optional where there is an answer, and that denial may differ if
+both prove what the reply says. The additional section and what OPT holds are free. If any
+server truncates, only rcode and TC count; but if we do not while a peer does, our reply must
+say what the peer's says over TCP; and a peer that leaves out addresses of servers below the
+cut without truncating does not count against one who truncates (RFC 9471 section 3.1). Of aliases more than five the common part counts. ANY, and
+RRSIG alike, may be answered with any of what there is (RFC 8482).
+"""
 
 import struct
 
@@ -23,6 +26,7 @@ TC, AA = dns.flags.TC, dns.flags.AA
 OPT, RRSIG, NS, CNAME, DNAME, SOA, DS = 41, 46, 2, 5, 39, 6, 43
 NSEC, NSEC3 = 47, 50
 WHOLE = (255, 46)
+ADDRESSES = (1, 28)
 ALIASES = 5
 
 
@@ -96,18 +100,13 @@ def aliases(query, answer):
     return names
 
 
-def difference(query, ours, theirs, truncated, everything):
-    """In what two replies differ, "" if they agree. `truncated`: some server's is;
-    `everything`: the answer records of all peers."""
+def difference(query, ours, theirs, everything):
+    """In what two replies that are whole differ, "" if they agree. `everything`: the answer
+    records of all peers."""
     if isinstance(ours, str) or isinstance(theirs, str):
         return "reply"
     if long_alias(query, ours, theirs):
         return ""
-    if truncated:
-        if ours.rcode != theirs.rcode:
-            return "rcode"
-        # What was free to answer less has not had to truncate.
-        return "tc" if (ours.flags ^ theirs.flags) & TC and query.rdtype not in WHOLE else ""
     if ours.rcode != theirs.rcode:
         return "rcode"
     if ours.flags != theirs.flags:
@@ -119,6 +118,19 @@ def difference(query, ours, theirs, truncated, everything):
             and ours.answer <= everything):
         return "answer"
     return authority_difference(query, ours, theirs)
+
+
+def truncated_difference(query, ours, theirs, whole, everything):
+    """The same where some server truncates. `whole`: what the peer says over TCP."""
+    if isinstance(ours, str) or isinstance(theirs, str):
+        return "reply"
+    if theirs.flags & TC and not ours.flags & TC:
+        return difference(query, ours, whole, everything)
+    if long_alias(query, ours, theirs):
+        return ""
+    if ours.rcode != theirs.rcode:
+        return "rcode"
+    return "tc" if (ours.flags ^ theirs.flags) & TC else ""
 
 
 def long_alias(query, ours, theirs):
@@ -145,20 +157,41 @@ def authority_difference(query, ours, theirs):
     return "" if all(proof.proves(query, reply) for reply in (ours, theirs)) else "proof"
 
 
-def judge(query, octets, judges):
+def judge(query, octets, whole, judges, names):
     """Compares our reply (the first of `octets`) with those of the peers, of which only
-    `judges` (places among them, from 1) count. Returns our reply and {place: difference}
-    of those that differ."""
+    `judges` (places among them, from 1) count; `whole` are all servers' over TCP where one
+    has truncated, else None. Returns our reply and {place: difference} of those that differ."""
     ours = read(octets[0], True)
     rest = octets[0] and octets[0][2:]
     if rest and all(octets[i] and octets[i][2:] == rest for i in judges):
         return ours, {}
     replies = {i: read(octets[i]) for i in judges}
-    whole = [r for r in (ours, *replies.values()) if not isinstance(r, str)]
-    truncated = any(r.flags & TC for r in whole)
-    everything = set().union(*(r.answer for r in replies.values() if not isinstance(r, str)))
-    found = {i: difference(query, ours, r, truncated, everything) for i, r in replies.items()}
+    if not whole:
+        everything = answers(replies.values())
+        found = {i: difference(query, ours, r, everything) for i, r in replies.items()}
+    else:
+        entire = {i: read(whole[i]) for i in judges}
+        everything = answers(entire.values())
+        found = {i: truncated_difference(query, ours, r, entire[i], everything)
+                 for i, r in replies.items()}
+        found.update({i: "" for i, what in found.items()
+                      if what == "tc" and ours.flags & TC and lacks_glue(replies[i], names)})
     return ours, {i: what for i, what in found.items() if what}
+
+
+def answers(replies):
+    return set().union(*(r.answer for r in replies if not isinstance(r, str)))
+
+
+def lacks_glue(reply, names):
+    """Whether a referral does not have all addresses of the servers below its cut."""
+    there = {record[:2] for record in reply.additional}
+    for owner, rdtype, _, _, rdata in reply.authority:
+        if rdtype == NS and rdata.endswith(owner):
+            held = names.owners.get(proof.labels_of(rdata)[0], ())
+            if any(t in held and (rdata, t) not in there for t in ADDRESSES):
+                return True
+    return False
 
 
 def features(query, reply, names):

@@ -140,6 +140,12 @@ class Maker:
             name = self.chance.choice([dns.name.root, self.zone.origin.parent()])
         return (name or self.zone.origin).to_text()
 
+    def server(self):
+        """A name for SVCB to point at, which never has SVCB itself: Knot 3.2 goes round for
+        ever in services that point at each other."""
+        return self.chance.choice([join(b"ns0", self.zone.origin) or dns.name.root, dns.name.root,
+                                   dns.name.from_text("www.elsewhere.example.")]).to_text()
+
     # Filling names
 
     def addresses(self, owner):
@@ -321,8 +327,10 @@ class Maker:
         self.add(owner, "MX", *(f"{i} {self.target()}" for i in range(self.chance.randint(1, 3))))
         self.add(owner, "SRV", *(f"0 {i} 53 {self.target()}"
                                  for i in range(self.chance.randint(1, 3))))
-        self.add(owner, "SVCB", f"1 {self.target()} alpn=h2")
-        self.add(owner, "HTTPS", f"0 {self.target()}")
+        self.add(owner, "SVCB", f"1 {self.server()} alpn=h2")
+        behind = self.fresh()
+        if self.add(behind, "HTTPS", f"1 {self.server()} alpn=h2"):
+            self.add(owner, "HTTPS", f"0 {behind}")
 
     def child(self):
         """A delegation to a zone that is served beside this one."""
@@ -390,8 +398,8 @@ RDATA = {
     "LP": lambda m: f"{bit(m, 9)} {m.target()}",
     "SPF": text_of,
     "CSYNC": lambda m: f"{bit(m, 9999)} 3 A NS AAAA",
-    "SVCB": lambda m: f"{bit(m, 9) + 1} {m.target()} alpn=h2,h3 port=8443 ipv4hint={m.ip4()}",
-    "HTTPS": lambda m: f"{bit(m, 9) + 1} {m.target()} alpn=h2 ipv6hint={m.ip6()}",
+    "SVCB": lambda m: f"{bit(m, 9) + 1} {m.server()} alpn=h2,h3 port=8443 ipv4hint={m.ip4()}",
+    "HTTPS": lambda m: f"{bit(m, 9) + 1} {m.server()} alpn=h2 ipv6hint={m.ip6()}",
     "TYPE731": lambda m: f"\\# 6 abcdef{m.hexes(3)}",
     "TYPE65280": lambda m: f"\\# 4 0a00{m.hexes(2)}",
     "TYPE65534": lambda m: "\\# 0",

@@ -83,6 +83,19 @@ class World:
         """The peers that serve a zone."""
         return [name for name in PEERS if origin not in self.refused[name]]
 
+    def revive(self):
+        """Starts those peers anew that have ended or do not answer any more; returns their
+        names. Fails if Understudy is such a one."""
+        revived = []
+        self.understudy.must_live()
+        for name, peer in zip(PEERS, self.started):
+            if not any(peer.client.serial(MARK) for _ in range(3)):
+                peer.process.kill()
+                peer.start(LOAD_LIMIT_S)
+                wait_loaded(peer.client, set(self.files) - self.refused[name])
+                revived.append(name)
+        return revived
+
     def close(self):
         errors = []
         for one in reversed(self.started):

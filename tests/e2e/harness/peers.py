@@ -106,6 +106,7 @@ options {{
     edns-udp-size {self.edns_octets};
     max-udp-size {self.edns_octets};
     minimal-responses no-auth;
+    zero-no-soa-ttl no;
     check-integrity no;
     allow-transfer {{ {allow or 'any;'} }};
     notify explicit;
