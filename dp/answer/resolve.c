@@ -246,15 +246,13 @@ static bool answer_dname(struct resolver *rs)
 	bool there = node_rrset(rs->view, f->dname, RRTYPE_DNAME, &dname);
 	assert(there);
 	(void)there;
-	if (!put_dname(rs, &dname, owner_name))
-		return false;
 	uint8_t *record = rs->synthesized[rs->aliases].record;
 	const uint8_t *target = target_name(&dname, dname.records);
 	unsigned n = substitute(rs, target, owner_octets, record + 2);
-	if (n == 0) {
+	if (n == 0)
 		rs->reply->rcode = RCODE_YXDOMAIN;
+	if (!put_dname(rs, &dname, owner_name) || n == 0)
 		return false;
-	}
 	wire_poke_be16(record, (uint16_t)n);
 	struct rrset cname = {
 		.type = RRTYPE_CNAME,

@@ -35,6 +35,8 @@ static const char zone_text[] = "@ 300 SOA ns1 root 1 3600 600 86400 60\n"
 				"ns.ins 300 A 192.0.2.7\n"
 				"deep.out 300 NS ns1\n";
 
+#define L63 "123456789012345678901234567890123456789012345678901234567890123."
+
 static struct world nsec, nsec3, opt_out, plain, family;
 
 #define OPT "opt 1232 0 8000 0\n"
@@ -72,7 +74,8 @@ static void build_worlds(void)
 	world_signed_zone(&family, "z.test.", zone_text, &by_nsec);
 	world_signed_zone(&family, "sec.z.test.",
 			  "@ 300 SOA ns root 1 1 1 1 60\n@ 300 NS ns\nns 300 A 192.0.2.6\n"
-			  "up 300 CNAME @\n",
+			  "up 300 CNAME @\n"
+			  "long 300 DNAME " L63 L63 L63 "\n",
 			  &by_nsec);
 	world_open(&nsec3);
 	world_signed_zone(&nsec3, "z.test.", zone_text, &by_nsec3);
@@ -137,6 +140,12 @@ static void test_any(void)
 	       "a.target.z.test.", RRTYPE_ANY, .tcp = true);
 }
 
+#define CHILD_APEX                                                           \
+	"ns sec.z.test. 60 SOA ns.sec.z.test. root.sec.z.test. 1 1 1 1 60\n" \
+	"ns sec.z.test. 60 RRSIG SOA 3 sec.z.test.\n"                        \
+	"ns sec.z.test. 60 NSEC long.sec.z.test. NS SOA RRSIG NSEC\n"        \
+	"ns sec.z.test. 60 RRSIG NSEC 3 sec.z.test.\n"
+
 // Their proofs are the child's business, whoever serves it; DS is the parent's.
 static void test_parent_and_child(void)
 {
@@ -144,21 +153,11 @@ static void test_parent_and_child(void)
 	       "rcode 0 aa\nan sec.z.test. 300 DS 00010802aabb\n" SIG("an", "sec.z.test.", "300",
 								      "DS", "3"),
 	       "sec.z.test.", RRTYPE_DS);
-#define CHILD_SIG(owner, of, labels) "ns " owner " 60 RRSIG " of " " labels " sec.z.test.\n"
-	ASK_DO(&family,
-	       "rcode 0 aa\nns sec.z.test. 60 SOA ns.sec.z.test. root.sec.z.test. 1 1 1 1 "
-	       "60\n" CHILD_SIG("sec.z.test.", "SOA",
-				"3") "ns sec.z.test. 60 NSEC ns.sec.z.test. NS SOA RRSIG "
-				     "NSEC\n" CHILD_SIG("sec.z.test.", "NSEC", "3"),
-	       "sec.z.test.", RRTYPE_TXT);
+	ASK_DO(&family, "rcode 0 aa\n" CHILD_APEX, "sec.z.test.", RRTYPE_TXT);
 	// An alias does not leave its zone, not even for the DS of its apex.
 	ASK_DO(&family,
 	       "rcode 0 aa\nan up.sec.z.test. 300 CNAME sec.z.test.\n"
-	       "an up.sec.z.test. 300 RRSIG CNAME 4 sec.z.test.\n"
-	       "ns sec.z.test. 60 SOA ns.sec.z.test. root.sec.z.test. 1 1 1 1 60\n" CHILD_SIG(
-		       "sec.z.test.", "SOA", "3") "ns sec.z.test. 60 NSEC ns.sec.z.test. NS SOA "
-						  "RRSIG NSEC\n" CHILD_SIG("sec.z.test.", "NSEC",
-									   "3"),
+	       "an up.sec.z.test. 300 RRSIG CNAME 4 sec.z.test.\n" CHILD_APEX,
 	       "up.sec.z.test.", RRTYPE_DS);
 	// Of the zone's own apex, whose parent is not ours.
 	ASK_DO(&nsec, "rcode 0 aa\n" SOA NSEC_APEX, "z.test.", RRTYPE_DS);
@@ -520,6 +519,14 @@ static void test_nsec3_referral(void)
 
 // --- what does not fit -------------------------------------------------------------
 
+// The DNAME fits, its signature does not: the rcode is known all the same.
+static void test_dname_too_long(void)
+{
+	ASK(&family,
+	    "rcode 6 aa tc\nan long.sec.z.test. 300 DNAME " L63 L63 L63 "\nopt 1232 0 8000 0\n",
+	    L63 L63 L63 "long.sec.z.test.", RRTYPE_A, .edns = 512, .dnssec_ok = true);
+}
+
 // Whatever the size: without TC nothing is missing but additional data.
 static void test_sizes(void)
 {
@@ -570,6 +577,7 @@ static const struct unit_test tests[] = {
 	{ "NSEC3 no data", test_nsec3_no_data },
 	{ "NSEC3 wildcard", test_nsec3_wildcard },
 	{ "NSEC3 referral", test_nsec3_referral },
+	{ "DNAME too long", test_dname_too_long },
 	{ "sizes", test_sizes },
 };
 
