@@ -19,40 +19,84 @@ struct lookup {
 	uint16_t key_len;
 	uint8_t labels;                      // of the name
 	uint8_t apex_labels;                 // of the zone
-	uint8_t next;                        // first boundary that has no `near` yet
 	uint8_t candidates;                  // zones come by on the way down the catalogue
 	uint8_t start[NAME_MAX_LABELS + 1];  // where each label stands, the root's last
 	uint16_t bound[NAME_MAX_LABELS + 1]; // bound[i]: where the key's first i labels end
-	uint8_t key[KEY_MAX];
-	union {
-		cell_ref candidate[NAME_MAX_LABELS + 1];
-		// near[i]: the first twig on the way whose offset is not before bound[i];
-		// everything below the name of i labels is below it.
-		const struct twig *near[NAME_MAX_LABELS + 1];
-	};
-	uint8_t pad[32];
+	cell_ref candidate[NAME_MAX_LABELS + 1];
+	uint8_t key[KEY_MAX + KEY_SLACK]; // behind its end stands a 0
+	uint8_t pad[96];
 };
 static_assert(sizeof(struct lookup) % 128 == 64, "an odd number of cache lines");
 
-static void lookup_name(struct lookup *l, const uint8_t *name)
+// Returns a bit for each of the first 64 octets that is a length (of longer names
+// the bits mean nothing).
+static inline uint64_t lookup_labels(struct lookup *l, const uint8_t *name)
 {
-	unsigned labels = 0, at = 0, len = 0;
-	for (; name[at]; at += 1u + name[at])
+	uint64_t lengths = 0;
+	unsigned labels = 0, at = 0;
+	for (; name[at]; at += 1u + name[at]) {
 		l->start[labels++] = (uint8_t)at;
+		lengths |= 1ull << (at & 63);
+	}
 	l->start[labels] = (uint8_t)at;
 	l->labels = (uint8_t)labels;
-	l->bound[0] = 0;
-	for (unsigned i = 1; i <= labels; i++) {
-		const uint8_t *label = name + l->start[labels - i];
+	return lengths | 1ull << (at & 63);
+}
+
+// The key label by label, the last label first.
+static void lookup_key(struct lookup *l, const uint8_t *name)
+{
+	unsigned len = 0;
+	for (unsigned i = 1; i <= l->labels; i++) {
+		const uint8_t *label = name + l->start[l->labels - i];
 		len = key_append_label(l->key, len, label + 1, label[0]);
 		l->bound[i] = (uint16_t)len;
 	}
 	l->key_len = (uint16_t)len;
 }
 
+#if KEY_BLOCKS
+// The same from the symbols of the whole name, of which each octet has one.
+static void lookup_key_simple(struct lookup *l, const uint8_t *name, const uint8_t *symbols)
+{
+	unsigned len = 0;
+	for (unsigned i = 1; i <= l->labels; i++) {
+		unsigned at = l->start[l->labels - i], octets = name[at];
+		// Fixed sizes: most labels are one block, none is more than four.
+		memcpy(l->key + len, symbols + at + 1, KEY_BLOCK);
+		if (octets > KEY_BLOCK)
+			memcpy(l->key + len + KEY_BLOCK, symbols + at + 1 + KEY_BLOCK,
+			       KEY_SLACK - KEY_BLOCK);
+		len += octets;
+		l->key[len++] = 0;
+		l->bound[i] = (uint16_t)len;
+	}
+	l->key_len = (uint16_t)len;
+}
+#endif
+
+static void lookup_name(struct lookup *l, const uint8_t *name, unsigned octets)
+{
+	uint64_t lengths = lookup_labels(l, name);
+	l->bound[0] = 0;
+#if KEY_BLOCKS
+	uint8_t symbols[KEY_SIMPLE_MAX + KEY_SLACK];
+	if (octets >= KEY_BLOCK && octets <= KEY_SIMPLE_MAX &&
+	    (key_simple_symbols(name, octets, symbols) | lengths) == UINT64_MAX) {
+		lookup_key_simple(l, name, symbols);
+		l->key[l->key_len] = 0;
+		return;
+	}
+#endif
+	(void)octets;
+	(void)lengths;
+	lookup_key(l, name);
+	l->key[l->key_len] = 0;
+}
+
 static inline unsigned lookup_symbol(const struct lookup *l, unsigned offset)
 {
-	return offset < l->key_len ? l->key[offset] : 0;
+	return l->key[offset < l->key_len ? offset : l->key_len];
 }
 
 // --- the catalogue: which zone ---------------------------------------------------
@@ -114,8 +158,6 @@ static inline bool zone_step(const uint8_t *base, struct lookup *l)
 		return true;
 	}
 	unsigned offset = word_offset(word);
-	while (l->next <= l->labels && l->bound[l->next] <= offset)
-		l->near[l->next++] = l->at;
 	if ((word & TWIG_STOP) && offset < l->key_len)
 		l->at = twig_children(base, l->at); // the cut or DNAME above the name
 	else
@@ -166,11 +208,25 @@ static bool is_at_wildcard(const struct lookup *l, const struct node *n, unsigne
 	return false;
 }
 
+// The first twig on the way whose offset is not before the end of the name's last
+// `labels` labels: everything below these is below it.
+static const struct twig *twig_near(const uint8_t *base, const struct lookup *l, unsigned labels)
+{
+	const struct twig *at = &l->zone->root;
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));) {
+		unsigned offset = word_offset(word);
+		if (offset >= l->bound[labels])
+			break;
+		at = twig_child_for(base, at, word, lookup_symbol(l, offset));
+	}
+	return at;
+}
+
 static void find_wildcard(const uint8_t *base, struct lookup *l, unsigned labels)
 {
 	struct find *f = l->find;
 	const unsigned bound = l->bound[labels];
-	const struct twig *at = l->near[labels];
+	const struct twig *at = twig_near(base, l, labels);
 	for (uint64_t word; !word_is_leaf(word = twig_word(at));) {
 		unsigned offset = word_offset(word);
 		unsigned symbol = offset == bound       ? KEY_ASTERISK
@@ -200,8 +256,6 @@ static void zone_finish(const uint8_t *base, struct lookup *l)
 		f->encloser_labels = l->labels;
 		return;
 	}
-	while (l->next <= l->labels)
-		l->near[l->next++] = l->at;
 	unsigned shared = symbols_shared(l, n);
 	unsigned labels = l->apex_labels;
 	while (labels < l->labels && l->bound[labels + 1] <= shared)
@@ -258,7 +312,6 @@ static bool zone_enter(struct lookup *l, const struct zone *z)
 		return false;
 	l->zone = z;
 	l->apex_labels = z->apex_labels;
-	l->next = z->apex_labels;
 	l->at = &z->root;
 	return true;
 }
@@ -277,7 +330,7 @@ void zone_find_burst(const struct catalog *view, struct find *const finds[], uns
 		l->at = &view->root;
 		l->candidates = 0;
 		find_clear(finds[i]);
-		lookup_name(l, finds[i]->qname);
+		lookup_name(l, finds[i]->qname, finds[i]->qname_len);
 		active[i] = (uint8_t)i;
 	}
 	if (!view->root.ref)
@@ -300,7 +353,7 @@ static bool lookup_in(struct lookup *l, struct find *f, const struct zone *z, co
 {
 	*f = (struct find){ .qname = name, .qname_len = (uint16_t)name_length(name) };
 	l->find = f;
-	lookup_name(l, name);
+	lookup_name(l, name, f->qname_len);
 	return zone_covers(z, l) && zone_enter(l, z);
 }
 

@@ -68,6 +68,12 @@ static inline uint64_t name_lower8_at(const uint8_t *p)
 	return name_lower8(x);
 }
 
+// Whether eight octets are equal; mostly they are so in their case as well.
+static inline bool name_equal8(const uint8_t *a, const uint8_t *b)
+{
+	return memcmp(a, b, 8) == 0 || name_lower8_at(a) == name_lower8_at(b);
+}
+
 // Whether n octets of names are equal, length octets and labels alike.
 static inline bool name_octets_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -78,9 +84,9 @@ static inline bool name_octets_equal(const uint8_t *a, const uint8_t *b, size_t 
 		return true;
 	}
 	for (size_t i = 0; i + 8 < n; i += 8)
-		if (name_lower8_at(a + i) != name_lower8_at(b + i))
+		if (!name_equal8(a + i, b + i))
 			return false;
-	return name_lower8_at(a + n - 8) == name_lower8_at(b + n - 8);
+	return name_equal8(a + n - 8, b + n - 8);
 }
 
 bool name_equal(const uint8_t *a, const uint8_t *b);
