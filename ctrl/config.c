@@ -322,6 +322,11 @@ static void resolve_primaries(struct resolver *r)
 		    !is_unicast(&p->address))
 			wrong(r, "primaries[%u].address", i, p->address_text,
 			      "an IPv4 or IPv6 address of one host");
+		if (p->source_text &&
+		    (!parse_address(p->source_text, 0, &p->source) || !is_unicast(&p->source) ||
+		     p->source.any.sa_family != p->address.any.sa_family))
+			wrong(r, "primaries[%u].source", i, p->source_text,
+			      "an address of this host, of the same family as the primary's,");
 		if (!p->key_name)
 			continue;
 		p->key = find_key(c, p->key_name);
@@ -339,25 +344,152 @@ static void resolve_primaries(struct resolver *r)
 	}
 }
 
-static void resolve_zone_primary(struct resolver *r, struct config_zone *z, unsigned i)
+static void resolve_zone_primary(struct resolver *r, struct config_zone *z,
+				 const struct config_zone_options *from, unsigned i)
 {
-	const struct config_primary key = { .id = z->primary_ids[i] }, *wanted = &key;
+	const struct config_primary key = { .id = from->primary_ids[i] }, *wanted = &key;
 	const struct config_primary **found =
 		bsearch(&wanted, r->primaries_by_id, r->config->primaries_count,
 			sizeof(*r->primaries_by_id), by_id);
 	char path[PATH_OCTETS];
-	snprintf(path, sizeof(path), "zones[%u].primaries[%u]", (unsigned)(z - r->config->zones),
-		 i);
+	if (from == &z->options)
+		snprintf(path, sizeof(path), "zones[%u].primaries[%u]",
+			 (unsigned)(z - r->config->zones), i);
+	else
+		snprintf(path, sizeof(path), "templates[%u].primaries[%u]",
+			 (unsigned)(z->template - r->config->templates), i);
 	if (!found) {
-		wrong(r, path, 0, z->primary_ids[i], "the id of a primary in primaries");
+		wrong(r, path, 0, from->primary_ids[i], "the id of a primary in primaries");
 		return;
 	}
 	for (unsigned j = 0; j < i; j++) {
 		if (z->primaries[j] == *found)
-			wrong(r, path, 0, z->primary_ids[i],
+			wrong(r, path, 0, from->primary_ids[i],
 			      "a primary that does not stand here already");
 	}
 	z->primaries[i] = *found;
+}
+
+static void resolve_zone_template(struct resolver *r, struct config_zone *z)
+{
+	struct config *c = r->config;
+	unsigned index = (unsigned)(z - c->zones);
+	if (z->template_id) {
+		for (unsigned i = 0; i < c->templates_count && !z->template; i++) {
+			if (strcmp(c->templates[i].id, z->template_id) == 0)
+				z->template = &c->templates[i];
+		}
+		if (!z->template)
+			wrong(r, "zones[%u].template", index, z->template_id,
+			      "the id of a template in templates");
+	}
+	const struct config_zone_options *from = &z->options;
+	if (!from->primary_ids_count && z->template)
+		from = &z->template->options;
+	if (!from->primary_ids_count) {
+		char path[PATH_OCTETS];
+		snprintf(path, sizeof(path), "zones[%u]", index);
+		report_error(r->report, r->file, yaml_tree_line(r->tree, path),
+			     "%s: \"primaries\" is expected, but missing, here and in a template",
+			     path);
+	}
+	z->primary_count = from->primary_ids_count;
+	for (unsigned i = 0; i < from->primary_ids_count; i++)
+		resolve_zone_primary(r, z, from, i);
+}
+
+// The first address of a prefix, and the last.
+static void spread(struct config_address *first, struct config_address *last, unsigned bits)
+{
+	bool v4 = first->any.sa_family == AF_INET;
+	uint8_t *low = v4 ? (uint8_t *)&first->v4.sin_addr : first->v6.sin6_addr.s6_addr;
+	uint8_t *high = v4 ? (uint8_t *)&last->v4.sin_addr : last->v6.sin6_addr.s6_addr;
+	for (unsigned i = bits; i < (v4 ? 32u : 128u); i++) {
+		low[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
+		high[i / 8] |= (uint8_t)(0x80u >> i % 8);
+	}
+}
+
+static bool parse_range(const char *text, struct config_notify *out)
+{
+	char first[64];
+	const char *dash = strchr(text, '-'), *slash = strchr(text, '/');
+	size_t len = dash ? (size_t)(dash - text) : slash ? (size_t)(slash - text) : strlen(text);
+	if (len >= sizeof(first))
+		return false;
+	memcpy(first, text, len);
+	first[len] = '\0';
+	if (!parse_address(first, 0, &out->first))
+		return false;
+	out->last = out->first;
+	bool v4 = out->first.any.sa_family == AF_INET;
+	if (dash)
+		return parse_address(dash + 1, 0, &out->last) &&
+		       out->last.any.sa_family == out->first.any.sa_family &&
+		       (v4 ? memcmp(&out->first.v4.sin_addr, &out->last.v4.sin_addr, 4)
+			   : memcmp(&out->first.v6.sin6_addr, &out->last.v6.sin6_addr, 16)) <= 0;
+	if (!slash)
+		return true;
+	size_t digits = strspn(slash + 1, "0123456789");
+	unsigned long bits = strtoul(slash + 1, NULL, 10);
+	if (digits == 0 || digits > 3 || slash[1 + digits] || bits > (v4 ? 32 : 128))
+		return false;
+	spread(&out->first, &out->last, (unsigned)bits);
+	return true;
+}
+
+static void resolve_notify(struct resolver *r, struct config_zone_options *o, const char *of,
+			   unsigned index)
+{
+	char path[PATH_OCTETS];
+	for (unsigned i = 0; i < o->allow_notify_count; i++) {
+		struct config_notify *n = &o->allow_notify[i];
+		snprintf(path, sizeof(path), "%s[%u].allow-notify[%u].from", of, index, i);
+		if (!parse_range(n->from_text, n))
+			wrong(r, path, 0, n->from_text,
+			      "an address, a prefix such as 192.0.2.0/24, or FIRST-LAST");
+		if (!n->key_name)
+			continue;
+		n->key = find_key(r->config, n->key_name);
+		snprintf(path, sizeof(path), "%s[%u].allow-notify[%u].key", of, index, i);
+		if (!n->key)
+			wrong(r, path, 0, n->key_name, "the name of a key in keys or key-files");
+	}
+}
+
+// A least that is above its most would leave nothing between.
+static void check_bounds(struct resolver *r, const struct config_zone_options *o, const char *of,
+			 unsigned index)
+{
+	const struct {
+		const char *what;
+		uint32_t least_s, most_s;
+	} bounds[] = { { "refresh", o->refresh_min_s, o->refresh_max_s },
+		       { "retry", o->retry_min_s, o->retry_max_s },
+		       { "expire", o->expire_min_s, o->expire_max_s } };
+	char path[PATH_OCTETS];
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		if (!bounds[i].most_s || bounds[i].least_s <= bounds[i].most_s)
+			continue;
+		snprintf(path, sizeof(path), "%s[%u].%s-max", of, index, bounds[i].what);
+		report_error(r->report, r->file, yaml_tree_line(r->tree, path),
+			     "%s: no less than %s-min is expected", path, bounds[i].what);
+	}
+}
+
+static void resolve_templates(struct resolver *r)
+{
+	struct config *c = r->config;
+	for (unsigned i = 0; i < c->templates_count; i++) {
+		struct config_template *t = &c->templates[i];
+		resolve_notify(r, &t->options, "templates", i);
+		check_bounds(r, &t->options, "templates", i);
+		for (unsigned j = 0; j < i; j++) {
+			if (strcmp(c->templates[j].id, t->id) == 0)
+				wrong(r, "templates[%u].id", i, t->id,
+				      "an id that no other template has");
+		}
+	}
 }
 
 static int by_name(const void *a, const void *b)
@@ -377,8 +509,9 @@ static void resolve_zones(struct resolver *r)
 			      "a domain name (labels of at most 63 octets, 255 in all)");
 		else
 			c->zones_by_name[named++] = z;
-		for (unsigned j = 0; j < z->primary_ids_count; j++)
-			resolve_zone_primary(r, z, j);
+		resolve_zone_template(r, z);
+		resolve_notify(r, &z->options, "zones", i);
+		check_bounds(r, &z->options, "zones", i);
 	}
 	qsort(c->zones_by_name, named, sizeof(*c->zones_by_name), by_name);
 	for (unsigned i = 1; i < named; i++) {
@@ -434,6 +567,7 @@ static void resolve(struct resolver *r)
 		resolve_keys(r);
 		resolve_key_files(r);
 		resolve_primaries(r);
+		resolve_templates(r);
 		resolve_zones(r);
 	}
 	free(r->primaries_by_id);
@@ -573,4 +707,61 @@ const struct config_zone *config_zone(const struct config *c, const uint8_t *nam
 			high = middle;
 	}
 	return NULL;
+}
+
+// What the zone says, else its template, else `otherwise`.
+#define SAID(_zone, _field, _otherwise)                           \
+	((_zone)->options._field ? (_zone)->options._field        \
+	 : (_zone)->template && (_zone)->template->options._field \
+		 ? (_zone)->template->options._field              \
+		 : (_otherwise))
+
+void config_zone_limits(const struct config_zone *z, struct zone_fsm_limits *out)
+{
+	const struct zone_fsm_limits *d = &zone_fsm_limits_default;
+	*out = *d;
+	out->refresh_min_s = SAID(z, refresh_min_s, d->refresh_min_s);
+	out->refresh_max_s = SAID(z, refresh_max_s, d->refresh_max_s);
+	out->retry_min_s = SAID(z, retry_min_s, d->retry_min_s);
+	out->retry_max_s = SAID(z, retry_max_s, d->retry_max_s);
+	out->expire_min_s = SAID(z, expire_min_s, d->expire_min_s);
+	out->expire_max_s = SAID(z, expire_max_s, d->expire_max_s);
+	// Of a bound beyond the default for the other one, the bound that was said holds.
+	if (out->refresh_max_s < out->refresh_min_s)
+		out->refresh_max_s = out->refresh_min_s;
+	if (out->retry_max_s < out->retry_min_s)
+		out->retry_max_s = out->retry_min_s;
+	if (out->expire_max_s < out->expire_min_s)
+		out->expire_max_s = out->expire_min_s;
+}
+
+static bool is_said(const bool *said)
+{
+	return said && *said;
+}
+
+struct zone_fsm_policy config_zone_policy(const struct config_zone *z)
+{
+	static enum zone_fsm_older older = ZONE_FSM_OLDER_EXPIRED;
+	return (struct zone_fsm_policy){
+		.older = *SAID(z, older_serial, &older),
+		.refuse_serial_zero = is_said(SAID(z, refuse_serial_zero, NULL)),
+		.lengthen_refresh = is_said(SAID(z, lengthen_refresh, NULL)),
+	};
+}
+
+bool config_zone_refuses_outside(const struct config_zone *z)
+{
+	return is_said(SAID(z, refuse_out_of_zone, NULL));
+}
+
+uint64_t config_zone_max_records(const struct config *c, const struct config_zone *z)
+{
+	return SAID(z, max_records, c->transfer.max_records);
+}
+
+const struct config_notify *config_zone_notify(const struct config_zone *z, unsigned *count)
+{
+	*count = SAID(z, allow_notify_count, 0);
+	return SAID(z, allow_notify, NULL);
 }

@@ -18,11 +18,13 @@
 #include "report.h"
 #include "understudy/answer.h"
 #include "understudy/name.h"
+#include "understudy/zone_fsm.h"
 
 #define CONFIG_LISTEN_MAX       64
 #define CONFIG_PORTS_MAX        16
 #define CONFIG_LCORES_MAX       64
-#define CONFIG_PRIMARIES_MAX    8 // of one zone
+#define CONFIG_PRIMARIES_MAX    8  // of one zone
+#define CONFIG_NOTIFY_MAX       64 // of one zone, beside its primaries
 #define CONFIG_DATABASE_DEFAULT "/var/lib/understudy"
 #define CONFIG_FILE_DEFAULT     "/etc/understudy/understudy.yaml"
 
@@ -163,13 +165,45 @@ struct config_primary {
 	const struct tsig_key *key;   // NULL: unsigned; in config.key_list
 };
 
-struct config_zone {
-	char *name_text;
+// Who may send NOTIFYs besides the primaries: an address, a prefix, or a range.
+struct config_notify {
+	char *from_text;
+	char *key_name;
+	// resolved
+	struct config_address first, last; // port 0
+	const struct tsig_key *key;        // NULL: need not be signed
+};
+
+// What a zone may say, or a template for many; 0, NULL: not said.
+struct config_zone_options {
 	char **primary_ids;
 	unsigned primary_ids_count;
+	struct config_notify *allow_notify;
+	unsigned allow_notify_count;
+	uint32_t refresh_min_s, refresh_max_s;
+	uint32_t retry_min_s, retry_max_s;
+	uint32_t expire_min_s, expire_max_s;
+	uint64_t max_records;
+	enum zone_fsm_older *older_serial;
+	bool *refuse_serial_zero;
+	bool *lengthen_refresh;
+	bool *refuse_out_of_zone;
+};
+
+struct config_template {
+	char *id;
+	struct config_zone_options options;
+};
+
+struct config_zone {
+	char *name_text;
+	char *template_id;
+	struct config_zone_options options;
 	// resolved
 	struct name name;
+	const struct config_template *template; // or NULL
 	const struct config_primary *primaries[CONFIG_PRIMARIES_MAX];
+	unsigned primary_count;
 };
 
 struct config {
@@ -194,6 +228,8 @@ struct config {
 	unsigned key_files_count;
 	struct config_primary *primaries;
 	unsigned primaries_count;
+	struct config_template *templates;
+	unsigned templates_count;
 	struct config_zone *zones;
 	unsigned zones_count;
 	// resolved
@@ -211,3 +247,11 @@ void config_free(struct config *c);
 
 // The zone of this name, or NULL.
 const struct config_zone *config_zone(const struct config *c, const uint8_t *name);
+
+// What holds for a zone: what it says itself, else its template, else the default.
+void config_zone_limits(const struct config_zone *z, struct zone_fsm_limits *out);
+struct zone_fsm_policy config_zone_policy(const struct config_zone *z);
+bool config_zone_refuses_outside(const struct config_zone *z);
+uint64_t config_zone_max_records(const struct config *c, const struct config_zone *z);
+// *count of them.
+const struct config_notify *config_zone_notify(const struct config_zone *z, unsigned *count);

@@ -94,6 +94,7 @@ static const cyaml_schema_field_t transfer_fields[] = {
 	CYAML_FIELD_UINT("max-time", OPTIONAL, struct config_transfer, max_s),
 	CYAML_FIELD_UINT("max-size", OPTIONAL, struct config_transfer, max_mib),
 	CYAML_FIELD_UINT("max-records", OPTIONAL, struct config_transfer, max_records),
+	CYAML_FIELD_UINT("memory", OPTIONAL, struct config_transfer, memory_mib),
 	CYAML_FIELD_END
 };
 
@@ -144,6 +145,8 @@ static const cyaml_schema_field_t primary_fields[] = {
 	CYAML_FIELD_STRING_PTR("address", 0, struct config_primary, address_text, 1, 63),
 	CYAML_FIELD_UINT("port", OPTIONAL, struct config_primary, port),
 	CYAML_FIELD_STRING_PTR("key", OPTIONAL, struct config_primary, key_name, 1, 1024),
+	CYAML_FIELD_STRING_PTR("source", OPTIONAL, struct config_primary, source_text, 1, 63),
+	CYAML_FIELD_BOOL_PTR("ixfr-udp", OPTIONAL, struct config_primary, ixfr_udp),
 	CYAML_FIELD_END
 };
 static const cyaml_schema_value_t primary_entry = {
@@ -153,11 +156,58 @@ static const cyaml_schema_value_t primary_entry = {
 static const cyaml_schema_value_t id_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 255),
 };
+static const cyaml_schema_field_t notify_fields[] = {
+	CYAML_FIELD_STRING_PTR("from", 0, struct config_notify, from_text, 1, 127),
+	CYAML_FIELD_STRING_PTR("key", OPTIONAL, struct config_notify, key_name, 1, 1024),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_value_t notify_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_notify, notify_fields),
+};
+
+static const cyaml_strval_t older_serial_words[] = {
+	{ "expired", ZONE_FSM_OLDER_EXPIRED },
+	{ "refuse", ZONE_FSM_OLDER_REFUSE },
+	{ "accept", ZONE_FSM_OLDER_ACCEPT },
+};
+
+// What a zone and a template have in common, in a struct with `options`.
+// clang-format off
+#define ZONE_OPTIONS(_struct)                                                                  \
+	CYAML_FIELD_SEQUENCE_COUNT("primaries", LIST | OPTIONAL, _struct, options.primary_ids, \
+				   options.primary_ids_count, &id_entry, 1,                    \
+				   CONFIG_PRIMARIES_MAX),                                      \
+	CYAML_FIELD_SEQUENCE_COUNT("allow-notify", LIST | OPTIONAL, _struct,                   \
+				   options.allow_notify, options.allow_notify_count,           \
+				   &notify_entry, 0, CONFIG_NOTIFY_MAX),                       \
+	CYAML_FIELD_UINT("refresh-min", OPTIONAL, _struct, options.refresh_min_s),             \
+	CYAML_FIELD_UINT("refresh-max", OPTIONAL, _struct, options.refresh_max_s),             \
+	CYAML_FIELD_UINT("retry-min", OPTIONAL, _struct, options.retry_min_s),                 \
+	CYAML_FIELD_UINT("retry-max", OPTIONAL, _struct, options.retry_max_s),                 \
+	CYAML_FIELD_UINT("expire-min", OPTIONAL, _struct, options.expire_min_s),               \
+	CYAML_FIELD_UINT("expire-max", OPTIONAL, _struct, options.expire_max_s),               \
+	CYAML_FIELD_UINT("max-records", OPTIONAL, _struct, options.max_records),               \
+	CYAML_FIELD_ENUM_PTR("older-serial", OPTIONAL | CYAML_FLAG_STRICT, _struct,            \
+			     options.older_serial, older_serial_words, 3),                     \
+	CYAML_FIELD_BOOL_PTR("refuse-serial-zero", OPTIONAL, _struct,                          \
+			     options.refuse_serial_zero),                                      \
+	CYAML_FIELD_BOOL_PTR("lengthen-refresh", OPTIONAL, _struct, options.lengthen_refresh), \
+	CYAML_FIELD_BOOL_PTR("refuse-out-of-zone", OPTIONAL, _struct,                          \
+			     options.refuse_out_of_zone)
+// clang-format on
+
+static const cyaml_schema_field_t template_fields[] = {
+	CYAML_FIELD_STRING_PTR("id", 0, struct config_template, id, 1, 255),
+	ZONE_OPTIONS(struct config_template), CYAML_FIELD_END
+};
+static const cyaml_schema_value_t template_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_template, template_fields),
+};
+
 static const cyaml_schema_field_t zone_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", 0, struct config_zone, name_text, 1, 1024),
-	CYAML_FIELD_SEQUENCE_COUNT("primaries", LIST, struct config_zone, primary_ids,
-				   primary_ids_count, &id_entry, 1, CONFIG_PRIMARIES_MAX),
-	CYAML_FIELD_END
+	CYAML_FIELD_STRING_PTR("template", OPTIONAL, struct config_zone, template_id, 1, 255),
+	ZONE_OPTIONS(struct config_zone), CYAML_FIELD_END
 };
 static const cyaml_schema_value_t zone_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_zone, zone_fields),
@@ -189,6 +239,8 @@ static const cyaml_schema_field_t top_fields[] = {
 			     1000),
 	CYAML_FIELD_SEQUENCE("primaries", LIST | OPTIONAL, struct config, primaries, &primary_entry,
 			     0, ANY),
+	CYAML_FIELD_SEQUENCE("templates", LIST | OPTIONAL, struct config, templates,
+			     &template_entry, 0, ANY),
 	CYAML_FIELD_SEQUENCE("zones", LIST | OPTIONAL, struct config, zones, &zone_entry, 0, ANY),
 	CYAML_FIELD_END
 };
@@ -200,6 +252,22 @@ const cyaml_schema_value_t config_schema = {
 #define ADDRESS_EXPECTED "an IPv4 or IPv6 address"
 #define NSID_EXPECTED    "a text, or 0x and hexadecimal digits, of at most 128 octets"
 #define SECRET_EXPECTED  "128 bits as 32 hexadecimal digits"
+#define NOTIFY_EXPECTED  "an address, a prefix such as 192.0.2.0/24, or FIRST-LAST"
+
+// clang-format off
+#define SECONDS_MOST UINT32_C(0x7fffffff)
+#define ZONE_RULES(_of)                                                               \
+	{ .path = _of ".primaries[]", .expected = "the id of a primary" },            \
+	{ .path = _of ".allow-notify[].from", .expected = NOTIFY_EXPECTED },          \
+	{ .path = _of ".allow-notify[].key", .expected = "the name of a key" },       \
+	{ .path = _of ".refresh-min", .least = 1, .most = SECONDS_MOST },             \
+	{ .path = _of ".refresh-max", .least = 1, .most = SECONDS_MOST },             \
+	{ .path = _of ".retry-min", .least = 1, .most = SECONDS_MOST },               \
+	{ .path = _of ".retry-max", .least = 1, .most = SECONDS_MOST },               \
+	{ .path = _of ".expire-min", .least = 1, .most = SECONDS_MOST },              \
+	{ .path = _of ".expire-max", .least = 1, .most = SECONDS_MOST },              \
+	{ .path = _of ".max-records", .least = 0, .most = UINT32_MAX }
+// clang-format on
 
 const struct yaml_rule config_rules[] = {
 	{ .path = "server.edns-udp-size", .least = 512, .most = 65535 },
@@ -226,6 +294,7 @@ const struct yaml_rule config_rules[] = {
 	{ .path = "transfer.max-time", .least = 1, .most = 86400 },
 	{ .path = "transfer.max-size", .least = 0, .most = 1048576 },
 	{ .path = "transfer.max-records", .least = 0, .most = UINT32_MAX },
+	{ .path = "transfer.memory", .least = 0, .most = 32768 },
 	{ .path = "dpdk.lcores[]", .least = 0, .most = 1023 },
 	{ .path = "dpdk.main-lcore", .least = 0, .most = 1023 },
 	{ .path = "dpdk.memory", .least = 16, .most = 1048576 },
@@ -248,7 +317,11 @@ const struct yaml_rule config_rules[] = {
 	{ .path = "primaries[].address", .expected = ADDRESS_EXPECTED },
 	{ .path = "primaries[].port", .least = 1, .most = 65535 },
 	{ .path = "primaries[].key", .expected = "the name of a key" },
+	{ .path = "primaries[].source", .expected = ADDRESS_EXPECTED },
+	{ .path = "templates[].id", .expected = "a word that zones call this template by" },
+	ZONE_RULES("templates[]"),
 	{ .path = "zones[].name", .expected = "a domain name" },
-	{ .path = "zones[].primaries[]", .expected = "the id of a primary" },
+	{ .path = "zones[].template", .expected = "the id of a template" },
+	ZONE_RULES("zones[]"),
 	{ 0 },
 };

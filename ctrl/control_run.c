@@ -152,6 +152,7 @@ static json_t *transfer_json(const struct zone_transfer_status *t)
 			  t->primary, "keyed", t->keyed, "seconds", (double)t->elapsed_ms / 1000);
 	json_object_set_new(out, "kind",
 			    json_string(t->form == XFR_FORM_DIFFERENCES ? "ixfr" : "axfr"));
+	json_object_set_new(out, "unchanged", json_boolean(t->same));
 	json_object_set_new(out, "asked", json_string(t->kind == XFR_IXFR ? "ixfr" : "axfr"));
 	json_object_set_new(out, "steps", json_integer((json_int_t)t->stats.steps));
 	json_object_set_new(out, "records", json_integer((json_int_t)t->stats.records));

@@ -19,7 +19,9 @@ static const struct {
 	[NOTIFY_MALFORMED] = { RCODE_FORMERR, "malformed" },
 	[NOTIFY_NOTIMP] = { RCODE_NOTIMP, "opcode not implemented" },
 	[NOTIFY_NOTAUTH] = { RCODE_NOTAUTH, "not a zone of ours" },
-	[NOTIFY_REFUSED] = { RCODE_REFUSED, "not from a primary, or not signed as configured" },
+	[NOTIFY_REFUSED] = { RCODE_REFUSED,
+			     "not from an allowed address, or not signed as configured" },
+	[NOTIFY_OTHER_TYPE] = { RCODE_REFUSED, "not of a SOA record" },
 	[NOTIFY_TSIG_ERROR] = { RCODE_NOTAUTH, "TSIG error" },
 };
 
@@ -114,8 +116,8 @@ static enum notify_verdict read_request(const struct notify_input *in, struct re
 		return NOTIFY_NOTIMP;
 	if (questions != 1 || !read_question(&w, q))
 		return NOTIFY_MALFORMED;
-	if (q->qtype != RRTYPE_SOA || !read_answers(&w, q) ||
-	    !pass_records(&w, (unsigned)q->authority + q->additional, q) || wire_left(&w) != 0)
+	if (!read_answers(&w, q) || !pass_records(&w, (unsigned)q->authority + q->additional, q) ||
+	    wire_left(&w) != 0)
 		return NOTIFY_MALFORMED;
 	enum result r = tsig_find(in->msg, in->len, &q->tsig);
 	q->has_tsig = r == RESULT_OK;
@@ -158,31 +160,35 @@ static struct address source_of(const struct notify_input *in)
 	return (struct address){ in->family, in->address };
 }
 
-// Signed as configured: with the primary's key, if it has one.
-static bool signed_as_wanted(const struct notify_primary *p, const struct request *q)
+// Signed as configured: with the source's key, if it has one.
+static bool signed_as_wanted(const struct notify_source *s, const struct request *q)
 {
-	return !p->key || (q->key && name_equal(p->key->name.wire, q->key->name.wire));
+	return !s->key || (q->key && name_equal(s->key->name.wire, q->key->name.wire));
 }
 
-static enum notify_verdict find_primary(const struct notify_lookup *lookup,
-					const struct notify_input *in, const struct request *q,
-					unsigned *index)
+static bool is_within(const struct notify_source *s, const struct address *a)
+{
+	size_t octets = a->family == 4 ? 4 : 16;
+	return s->family == a->family && memcmp(a->octets, s->first, octets) >= 0 &&
+	       memcmp(a->octets, s->last, octets) <= 0;
+}
+
+static enum notify_verdict find_source(const struct notify_lookup *lookup,
+				       const struct notify_input *in, const struct request *q,
+				       uint32_t *primary)
 {
 	unsigned count = 0;
-	const struct notify_primary *list = NULL;
+	const struct notify_source *list = NULL;
 	if (q->qclass == RRCLASS_IN)
-		list = lookup->primaries(lookup->arg, q->qname.wire, &count);
+		list = lookup->sources(lookup->arg, q->qname.wire, &count);
 	if (!list)
 		return NOTIFY_NOTAUTH;
 	struct address source = source_of(in);
 	for (unsigned i = 0; i < count; i++) {
-		const struct notify_primary *p = &list[i];
-		if (p->family == source.family &&
-		    memcmp(p->address, source.octets, p->family == 4 ? 4 : 16) == 0 &&
-		    signed_as_wanted(p, q)) {
-			*index = i;
-			return NOTIFY_ACCEPTED;
-		}
+		if (!is_within(&list[i], &source) || !signed_as_wanted(&list[i], q))
+			continue;
+		*primary = list[i].primary;
+		return q->qtype == RRTYPE_SOA ? NOTIFY_ACCEPTED : NOTIFY_OTHER_TYPE;
 	}
 	return NOTIFY_REFUSED;
 }
@@ -233,12 +239,12 @@ enum notify_verdict notify_handle(const struct notify_lookup *lookup, const stru
 				  struct notify_event *event)
 {
 	struct request q = { .has_question = false };
-	unsigned primary = 0;
+	uint32_t primary = 0;
 	enum notify_verdict verdict = read_request(in, &q);
 	if (verdict == NOTIFY_ACCEPTED)
 		verdict = verify(lookup, in, &q);
 	if (verdict == NOTIFY_ACCEPTED)
-		verdict = find_primary(lookup, in, &q, &primary);
+		verdict = find_source(lookup, in, &q, &primary);
 	*reply_len = 0;
 	if (verdict != NOTIFY_DROPPED)
 		*reply_len = make_reply(&q, verdict, in->now_s, reply);

@@ -49,7 +49,7 @@ static const char *const notify_words[NOTIFY_VERDICT_COUNT] = {
 	[NOTIFY_ACCEPTED] = "notify_accepted",     [NOTIFY_DROPPED] = "notify_dropped",
 	[NOTIFY_MALFORMED] = "notify_malformed",   [NOTIFY_NOTIMP] = "notify_notimp",
 	[NOTIFY_NOTAUTH] = "notify_notauth",       [NOTIFY_REFUSED] = "notify_refused",
-	[NOTIFY_TSIG_ERROR] = "notify_tsig_error",
+	[NOTIFY_TSIG_ERROR] = "notify_tsig_error", [NOTIFY_OTHER_TYPE] = "notify_other_type",
 };
 
 json_t *stats_service(const struct service_stats *s)

@@ -43,7 +43,6 @@
 #define HOLD_MS        1000 // least time from a failed round to one that a NOTIFY starts
 #define PAUSE_MS       250  // the same, if the NOTIFY says nothing new
 #define WANTED_TRIES   5    // after PAUSE_MS, four times that, and so on: 85 s in all
-#define SHORT_S        30   // a refresh below this is suspect
 #define LENGTHENED_S   1800
 
 const struct zone_fsm_limits zone_fsm_limits_default = {
@@ -90,7 +89,7 @@ static uint64_t clamp_s(uint32_t value_s, uint32_t min_s, uint32_t max_s)
 
 static uint64_t refresh_s(const struct zone_fsm *z)
 {
-	bool lengthen = z->policy.lengthen_refresh && z->soa.refresh_s < SHORT_S;
+	bool lengthen = z->policy.lengthen_refresh && z->soa.refresh_s < ZONE_FSM_SHORT_REFRESH_S;
 	return clamp_s(lengthen ? LENGTHENED_S : z->soa.refresh_s, z->limits.refresh_min_s,
 		       z->limits.refresh_max_s);
 }

@@ -29,16 +29,17 @@
 
 struct secondary {
 	struct zones *zones;
-	struct name name;
 	const struct config_zone *config; // of the configuration applied last
 	struct zone_fsm fsm;
 	struct store_zone *stored; // NULL: without a store
 	uv_timer_t timer;
 	struct transfer *transfer; // under way, or NULL
 	struct line_entry entry;
-	enum lane lane;             // what this round is for
-	bool ixfr_refused;          // by the exchange before: AXFR will tell why
-	bool changed;               // by a reload: other primaries
+	enum lane lane;    // what this round is for
+	bool ixfr_refused; // by the exchange before: AXFR will tell why
+	bool changed;      // by a reload: other primaries
+	bool served_serial_known;
+	uint32_t served_serial;
 	bool unmarked;              // its state in `fsm` could not be published yet
 	uint64_t told_expire_ms;    // the expiry that readers know of
 	struct zone_action wanted;  // the exchange that is under way or waits
@@ -46,7 +47,6 @@ struct secondary {
 	uint64_t success_unix_s;
 	struct zone_transfer_status last;
 	struct zone_primary_status primaries[CONFIG_PRIMARIES_MAX];
-	struct notify_primary notify[CONFIG_PRIMARIES_MAX];
 };
 
 struct zones {
@@ -65,6 +65,7 @@ struct zones {
 	uv_timer_t compact_timer;
 	uint64_t compacted_at; // how much had been published when it was last looked at
 	struct notify_lookup lookup;
+	struct notify_source sources[CONFIG_PRIMARIES_MAX + CONFIG_NOTIFY_MAX];
 	struct zones_stats stats;
 	struct log_limit log;
 };
@@ -76,7 +77,7 @@ static struct secondary *find(const struct zones *zones, const uint8_t *apex)
 	size_t low = 0, high = zones->count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = name_compare(zones->list[middle]->name.wire, apex);
+		int order = name_compare(zones->list[middle]->config->name.wire, apex);
 		if (order == 0)
 			return zones->list[middle];
 		if (order < 0)
@@ -113,6 +114,8 @@ static enum result begin_exchange(struct secondary *z)
 	const struct config_primary *p = z->config->primaries[z->wanted.primary];
 	const struct upstream *u = upstream_of(z, z->wanted.primary);
 	enum xfr_kind kind = wanted_kind(z);
+	struct config_transfer limits = zones->config->transfer;
+	limits.max_records = config_zone_max_records(zones->config, z->config);
 	struct transfer_options o = {
 		.loop = zones->loop,
 		.links = zones->links,
@@ -121,12 +124,13 @@ static enum result begin_exchange(struct secondary *z)
 		.kind = kind,
 		.udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp),
 		.edns = u->plain_until_ms <= loop_time().monotonic_ms,
-		.apex = z->name.wire,
+		.apex = z->config->name.wire,
 		.key = p->key,
 		.base = &z->fsm.soa,
 		.budget = &zones->budget,
 		.db = zones->db,
-		.limits = &zones->config->transfer,
+		.refuse_out_of_zone = config_zone_refuses_outside(z->config),
+		.limits = &limits,
 		.done = on_done,
 		.arg = z,
 	};
@@ -183,7 +187,7 @@ static void leave_line(struct secondary *z)
 
 static const char *name_text(const struct secondary *z, char buf[NAME_TEXT_SIZE])
 {
-	return name_to_text(z->name.wire, buf);
+	return name_to_text(z->config->name.wire, buf);
 }
 
 const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT])
@@ -390,7 +394,7 @@ static void set_expiry(struct secondary *z, struct zone_version *version)
 static void tell_expiry(struct secondary *z)
 {
 	struct zone_version *version;
-	if (zone_version_marked(z->zones->db, z->name.wire, ZONE_SERVED, &version))
+	if (zone_version_marked(z->zones->db, z->config->name.wire, ZONE_SERVED, &version))
 		return;
 	set_expiry(z, version);
 	zonedb_publish(z->zones->db, &version, 1);
@@ -403,7 +407,7 @@ static void mark(struct secondary *z)
 	struct zones *zones = z->zones;
 	struct zone_version *version;
 	bool expired = z->fsm.data == ZONE_EXPIRED;
-	enum result r = zone_version_marked(zones->db, z->name.wire, z->fsm.data, &version);
+	enum result r = zone_version_marked(zones->db, z->config->name.wire, z->fsm.data, &version);
 	name_text(z, name);
 	z->unmarked = r != RESULT_OK;
 	if (z->unmarked) {
@@ -451,8 +455,8 @@ static void store_primary(struct store_primary *out, const struct zone_primary_s
 	*out = (struct store_primary){ .family = v4 ? 4 : 6,
 				       .port = ntohs(v4 ? a->v4.sin_port : a->v6.sin6_port),
 				       .unix_s = s->unix_s,
-				       .kind = (uint8_t)s->kind,
-				       .reason = (uint8_t)s->reason,
+				       .kind = s->kind,
+				       .reason = s->reason,
 				       .rcode = s->rcode,
 				       .serial = s->serial };
 	memcpy(out->address, v4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, v4 ? 4 : 16);
@@ -466,7 +470,7 @@ static struct store_timers timers_of(const struct secondary *z)
 				  .next_unix_s = unix_of(now, z->fsm.next_ms) };
 	if (z->fsm.data != ZONE_NOT_LOADED)
 		t.expire_unix_s = unix_of(now, z->fsm.expire_ms);
-	for (unsigned i = 0; i < z->config->primary_ids_count; i++)
+	for (unsigned i = 0; i < z->config->primary_count; i++)
 		store_primary(&t.primaries[t.primary_count++], &z->primaries[i]);
 	return t;
 }
@@ -479,12 +483,32 @@ static void note(struct secondary *z)
 	store_note(z->stored, &t);
 }
 
+// What is taken, and yet strange.
+static void report_serial(struct secondary *z, uint32_t serial)
+{
+	char name[NAME_TEXT_SIZE];
+	struct log_limit *log = &z->zones->log;
+	name_text(z, name);
+	if (z->served_serial_known && !serial_newer(serial, z->served_serial) &&
+	    serial != z->served_serial)
+		log_limited(log, LOG_LEVEL_WARNING, "zone %s: the serial went back from %u to %u",
+			    name, z->served_serial, serial);
+	if (z->fsm.policy.lengthen_refresh && z->fsm.soa.refresh_s < ZONE_FSM_SHORT_REFRESH_S)
+		log_limited(log, LOG_LEVEL_WARNING,
+			    "zone %s: refresh of %u s is taken as 30 minutes", name,
+			    z->fsm.soa.refresh_s);
+	z->served_serial = serial;
+	z->served_serial_known = true;
+}
+
 // The one place where what a primary sent becomes what is served; then it is stored.
 static void publish(struct secondary *z)
 {
 	struct store_change change = { 0 };
 	assert(z->fresh);
 	z->unmarked = false;
+	report_serial(z, zone_version_serial(z->fresh));
+	z->last.same = zone_version_stats(z->fresh)->same;
 	set_expiry(z, z->fresh);
 	if (z->stored)
 		change = store_compare(z->stored, z->fresh);
@@ -499,7 +523,7 @@ static void publish(struct secondary *z)
 
 static void restore_primaries(struct secondary *z, const struct store_timers *t)
 {
-	for (unsigned i = 0; i < z->config->primary_ids_count; i++) {
+	for (unsigned i = 0; i < z->config->primary_count; i++) {
 		struct zone_primary_status *s = &z->primaries[i];
 		struct store_primary here;
 		store_primary(&here, s);
@@ -510,8 +534,8 @@ static void restore_primaries(struct secondary *z, const struct store_timers *t)
 			    p->reason >= XFR_REASON_COUNT)
 				continue;
 			s->unix_s = p->unix_s;
-			s->kind = (enum xfr_kind)p->kind;
-			s->reason = (enum xfr_reason)p->reason;
+			s->kind = p->kind;
+			s->reason = p->reason;
 			s->rcode = p->rcode;
 			s->serial = p->serial;
 		}
@@ -571,7 +595,7 @@ static void tell_machine(struct secondary *z, enum zone_event_kind kind)
 {
 	uint64_t now_ms = loop_time().monotonic_ms;
 	z->fsm.no_ixfr = 0;
-	for (unsigned i = 0; i < z->config->primary_ids_count; i++) {
+	for (unsigned i = 0; i < z->config->primary_count; i++) {
 		if (upstream_of(z, i)->whole_until_ms > now_ms)
 			z->fsm.no_ixfr |= 1u << i;
 	}
@@ -607,17 +631,10 @@ static void step(struct secondary *z, const struct zone_event *event)
 
 static void set_primaries(struct secondary *z)
 {
-	for (unsigned i = 0; i < z->config->primary_ids_count; i++) {
-		const struct config_primary *p = z->config->primaries[i];
-		struct notify_primary *n = &z->notify[i];
-		bool v4 = p->address.any.sa_family == AF_INET;
-		*n = (struct notify_primary){ .family = v4 ? 4 : 6, .key = p->key };
-		if (v4)
-			memcpy(n->address, &p->address.v4.sin_addr, 4);
-		else
-			memcpy(n->address, &p->address.v6.sin6_addr, 16);
-		z->primaries[i].primary = p;
-	}
+	for (unsigned i = 0; i < z->config->primary_count; i++)
+		z->primaries[i].primary = z->config->primaries[i];
+	config_zone_limits(z->config, &z->fsm.limits);
+	z->fsm.policy = config_zone_policy(z->config);
 }
 
 static bool key_equal(const struct tsig_key *a, const struct tsig_key *b)
@@ -630,9 +647,9 @@ static bool key_equal(const struct tsig_key *a, const struct tsig_key *b)
 
 static bool primaries_equal(const struct config_zone *a, const struct config_zone *b)
 {
-	if (a->primary_ids_count != b->primary_ids_count)
+	if (a->primary_count != b->primary_count)
 		return false;
-	for (unsigned i = 0; i < a->primary_ids_count; i++) {
+	for (unsigned i = 0; i < a->primary_count; i++) {
 		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
 		if (!config_address_equal(&p->address, &q->address) ||
 		    !config_address_equal(&p->source, &q->source) || !key_equal(p->key, q->key))
@@ -647,11 +664,10 @@ static struct secondary *secondary_new(struct zones *zones, const struct config_
 	if (!z)
 		return NULL;
 	z->zones = zones;
-	z->name = config->name;
 	z->config = config;
 	z->lane = LANE_REFRESH;
-	z->stored = store_zone_open(zones->store, z->name.wire);
-	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->primary_ids_count);
+	z->stored = store_zone_open(zones->store, z->config->name.wire);
+	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->primary_count);
 	set_primaries(z);
 	return z;
 }
@@ -722,7 +738,7 @@ static enum result plan_add(struct plan *p, struct zones *zones, const struct co
 	p->list[p->count++] = p->fresh[p->fresh_count++] = z;
 	enum result r = restore(z, &p->versions[p->version_count]);
 	if (r == RESULT_NOT_FOUND)
-		r = zone_version_not_loaded(zones->db, z->name.wire,
+		r = zone_version_not_loaded(zones->db, z->config->name.wire,
 					    &p->versions[p->version_count]);
 	p->version_count += r == RESULT_OK;
 	return r;
@@ -731,8 +747,8 @@ static enum result plan_add(struct plan *p, struct zones *zones, const struct co
 static enum result plan_remove(struct plan *p, struct zones *zones, struct secondary *z)
 {
 	p->gone[p->gone_count++] = z;
-	enum result r =
-		zone_version_removed(zones->db, z->name.wire, &p->versions[p->version_count]);
+	enum result r = zone_version_removed(zones->db, z->config->name.wire,
+					     &p->versions[p->version_count]);
 	p->version_count += r == RESULT_OK;
 	return r;
 }
@@ -746,7 +762,7 @@ static enum result plan_make(struct plan *p, struct zones *zones, const struct c
 		int order = i == zones->count ? 1
 			    : j == config->zones_count
 				    ? -1
-				    : name_compare(zones->list[i]->name.wire,
+				    : name_compare(zones->list[i]->config->name.wire,
 						   config->zones_by_name[j]->name.wire);
 		if (order < 0) {
 			r = plan_remove(p, zones, zones->list[i++]);
@@ -787,7 +803,7 @@ static void plan_switch(struct plan *p, struct zones *zones, const struct config
 	}
 	for (size_t i = 0; i < zones->count; i++) {
 		struct secondary *z = zones->list[i];
-		z->changed = secondary_reconfigure(z, config_zone(config, z->name.wire));
+		z->changed = secondary_reconfigure(z, config_zone(config, z->config->name.wire));
 	}
 }
 
@@ -803,7 +819,7 @@ static void plan_do(struct plan *p, struct zones *zones, const struct config *co
 		struct secondary *z = zones->list[i];
 		if (z->changed)
 			step(z, &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
-						      .primary = z->config->primary_ids_count });
+						      .primary = z->config->primary_count });
 	}
 	for (size_t i = 0; i < p->fresh_count; i++)
 		step(p->fresh[i], &(struct zone_event){ .kind = ZONE_EVENT_START });
@@ -832,14 +848,34 @@ static const struct tsig_key *lookup_key(void *arg, const uint8_t *name)
 	return key_list_find(&zones->config->key_list, name);
 }
 
-static const struct notify_primary *lookup_primaries(void *arg, const uint8_t *apex,
-						     unsigned *count)
+static struct notify_source source_of(const struct config_address *first,
+				      const struct config_address *last, const struct tsig_key *key)
 {
-	const struct secondary *z = find(arg, apex);
+	bool v4 = first->any.sa_family == AF_INET;
+	struct notify_source s = { .family = v4 ? 4 : 6, .key = key, .primary = NOTIFY_NO_PRIMARY };
+	size_t octets = v4 ? 4 : 16;
+	memcpy(s.first, v4 ? (const void *)&first->v4.sin_addr : &first->v6.sin6_addr, octets);
+	memcpy(s.last, v4 ? (const void *)&last->v4.sin_addr : &last->v6.sin6_addr, octets);
+	return s;
+}
+
+static const struct notify_source *lookup_sources(void *arg, const uint8_t *apex, unsigned *count)
+{
+	struct zones *zones = arg;
+	const struct secondary *z = find(zones, apex);
+	unsigned n = 0, allowed;
 	if (!z)
 		return NULL;
-	*count = z->config->primary_ids_count;
-	return z->notify;
+	for (; n < z->config->primary_count; n++) {
+		const struct config_primary *p = z->config->primaries[n];
+		zones->sources[n] = source_of(&p->address, &p->address, p->key);
+		zones->sources[n].primary = n;
+	}
+	const struct config_notify *allow = config_zone_notify(z->config, &allowed);
+	for (unsigned i = 0; i < allowed; i++)
+		zones->sources[n++] = source_of(&allow[i].first, &allow[i].last, allow[i].key);
+	*count = n;
+	return zones->sources;
 }
 
 const struct notify_lookup *zones_notify_lookup(struct zones *zones)
@@ -853,7 +889,7 @@ void zones_notified(struct zones *zones, const struct notify_event *event)
 	if (!z)
 		return;
 	zones->stats.notifies++;
-	if (event->primary < z->config->primary_ids_count)
+	if (event->primary < z->config->primary_count)
 		upstream_forget_silence(upstream_of(z, event->primary));
 	step(z, &(struct zone_event){ .kind = ZONE_EVENT_NOTIFY,
 				      .primary = event->primary,
@@ -867,7 +903,7 @@ static enum result by_operator(struct zones *zones, const uint8_t *apex, enum zo
 	struct secondary *z = find(zones, apex);
 	if (!z)
 		return RESULT_NOT_FOUND;
-	for (unsigned i = 0; i < z->config->primary_ids_count; i++)
+	for (unsigned i = 0; i < z->config->primary_count; i++)
 		upstream_forget_silence(upstream_of(z, i));
 	step(z, &(struct zone_event){ .kind = kind });
 	advance(zones);
@@ -889,13 +925,13 @@ enum result zones_retransfer(struct zones *zones, const uint8_t *apex)
 static void fill_status(const struct secondary *z, struct zone_status *out)
 {
 	*out = (struct zone_status){
-		.name = &z->name,
+		.name = &z->config->name,
 		.fsm = &z->fsm,
 		.waiting = z->entry.waiting,
 		.success_unix_s = z->success_unix_s,
 		.transfer = &z->last,
 		.primaries = z->primaries,
-		.primary_count = z->config->primary_ids_count,
+		.primary_count = z->config->primary_count,
 	};
 	store_zone_status(z->stored, &out->stored);
 }
@@ -966,7 +1002,7 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 	}
 	zones->lookup = (struct notify_lookup){ .arg = zones,
 						.key = lookup_key,
-						.primaries = lookup_primaries };
+						.sources = lookup_sources };
 	uv_timer_init(loop, &zones->retry_timer);
 	zones->retry_timer.data = zones;
 	zones->retry_timer.timer_cb = on_retry_timer;

@@ -46,10 +46,10 @@ enum result zones_retransfer(struct zones *zones, const uint8_t *apex);
 struct zone_primary_status {
 	const struct config_primary *primary;
 	uint64_t unix_s; // 0 = never asked
-	enum xfr_kind kind;
-	enum xfr_reason reason; // XFR_REASON_NONE = well
-	uint16_t rcode;         // with reasons that come from one
-	uint32_t serial;        // that it had, if it went well
+	uint32_t serial; // that it had, if it went well
+	uint16_t rcode;  // with reasons that come from one
+	uint8_t kind;    // enum xfr_kind
+	uint8_t reason;  // enum xfr_reason; XFR_REASON_NONE = well
 };
 
 #define ZONE_REASON_TEXT 128
@@ -61,6 +61,7 @@ struct zone_transfer_status {
 	char primary[CONFIG_ADDRESS_TEXT];
 	enum xfr_kind kind; // what was asked for
 	enum xfr_form form; // and what came
+	bool same;          // the content was what we had
 	bool keyed;
 	uint64_t elapsed_ms;
 	struct xfr_stats stats;

@@ -247,8 +247,8 @@ static void print_transfer(FILE *to, json_t *t)
 	if (!json_is_object(t))
 		return;
 	line(to, "last transfer", get_time(t, "time", buf));
-	fprintf(to, "%-*s   from %s, %s: %lld records, %lld octets, %.3f s\n", LABEL_WIDTH, "",
-		get_text(t, "primary"),
+	fprintf(to, "%-*s   %s from %s, %s: %lld records, %lld octets, %.3f s\n", LABEL_WIDTH, "",
+		get_text(t, "kind"), get_text(t, "primary"),
 		json_is_true(json_object_get(t, "keyed")) ? "with TSIG" : "unsigned",
 		get_number(t, "records"), get_number(t, "octets"),
 		json_real_value(json_object_get(t, "seconds")));

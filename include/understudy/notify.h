@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // NOTIFY, sans I/O: a message in; a reply and perhaps an event out (RFC 1996).
 //
-// Purpose: says whether a NOTIFY may be believed: it must come from an address
-// of the zone's primaries and, where a key is configured for that primary, be
-// signed with it (RFC 8945). Works alike for UDP and TCP.
+// Purpose: says whether a NOTIFY may be believed: it must come from one of the
+// zone's sources (its primaries, and what else is allowed) and, where a key is
+// configured for that source, be signed with it (RFC 8945). One that speaks of
+// anything but a SOA (RFC 9859) is refused. Works alike for UDP and TCP.
 // Threads: any; no state. Ownership: everything is borrowed for the call.
 #pragma once
 
@@ -14,10 +15,14 @@
 #include "understudy/name.h"
 #include "understudy/tsig.h"
 
-struct notify_primary {
+#define NOTIFY_NO_PRIMARY UINT32_MAX
+
+// Who may send NOTIFYs: an address, or all from one to another, both included.
+struct notify_source {
 	uint8_t family; // 4 or 6
-	uint8_t address[16];
+	uint8_t first[16], last[16];
 	const struct tsig_key *key; // NULL = none configured
+	uint32_t primary;           // index among the zone's, or NOTIFY_NO_PRIMARY
 };
 
 // How the caller's configuration is asked.
@@ -25,10 +30,9 @@ struct notify_lookup {
 	void *arg;
 	// The key of this name, or NULL.
 	const struct tsig_key *(*key)(void *arg, const uint8_t *name);
-	// The primaries of the zone of exactly this apex, their number in *count,
-	// the order being that of the zone's configuration; NULL if it is no zone
-	// of ours. Borrowed until the next call.
-	const struct notify_primary *(*primaries)(void *arg, const uint8_t *apex, unsigned *count);
+	// The sources of the zone of exactly this apex, their number in *count;
+	// NULL if it is no zone of ours. Borrowed until the next call.
+	const struct notify_source *(*sources)(void *arg, const uint8_t *apex, unsigned *count);
 };
 
 struct notify_input {
@@ -45,7 +49,8 @@ enum notify_verdict {
 	NOTIFY_MALFORMED,  // FORMERR
 	NOTIFY_NOTIMP,     // another opcode
 	NOTIFY_NOTAUTH,    // no zone of ours
-	NOTIFY_REFUSED,    // not from a primary, or not signed as configured
+	NOTIFY_REFUSED,    // not from a source, or not signed as configured
+	NOTIFY_OTHER_TYPE, // not of a SOA: REFUSED
 	NOTIFY_TSIG_ERROR, // NOTAUTH with a TSIG error
 	NOTIFY_VERDICT_COUNT
 };
@@ -54,7 +59,7 @@ const char *notify_verdict_text(enum notify_verdict v);
 
 struct notify_event {
 	struct name apex;
-	unsigned primary; // index among the zone's primaries
+	uint32_t primary; // index among the zone's primaries, or NOTIFY_NO_PRIMARY
 	bool has_serial;  // a SOA stood in the answer section (a hint, RFC 1996 section 3.7)
 	uint32_t serial;
 };

@@ -19,7 +19,8 @@
 #include "understudy/xfr.h"
 #include "understudy/zone.h"
 
-#define ZONE_FSM_NEVER UINT64_MAX
+#define ZONE_FSM_NEVER           UINT64_MAX
+#define ZONE_FSM_SHORT_REFRESH_S 30 // a SOA refresh below this is suspect
 
 // Bounds for what a SOA record says, seconds.
 struct zone_fsm_limits {

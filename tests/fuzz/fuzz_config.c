@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; c && i < c->zones_count; i++) {
 		if (config_zone(c, c->zones[i].name.wire) != &c->zones[i])
 			abort();
-		for (unsigned j = 0; j < c->zones[i].primary_ids_count; j++) {
+		for (unsigned j = 0; j < c->zones[i].primary_count; j++) {
 			char text[CONFIG_ADDRESS_TEXT];
 			config_address_text(&c->zones[i].primaries[j]->address, text);
 		}

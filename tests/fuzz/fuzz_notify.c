@@ -15,9 +15,16 @@ enum { SOURCE_KEYED, SOURCE_PLAIN, SOURCE_STRANGER, SOURCES };
 static struct tsig_key key = { .algorithm = TSIG_HMAC_SHA256, .secret_len = 32 };
 static struct name apex;
 
-static struct notify_primary primaries[] = {
-	{ .family = 4, .address = { 192, 0, 2, SOURCE_KEYED }, .key = &key },
-	{ .family = 4, .address = { 192, 0, 2, SOURCE_PLAIN } },
+static struct notify_source sources[] = {
+	{ .family = 4,
+	  .first = { 192, 0, 2, SOURCE_KEYED },
+	  .last = { 192, 0, 2, SOURCE_KEYED },
+	  .key = &key,
+	  .primary = SOURCE_KEYED },
+	{ .family = 4,
+	  .first = { 192, 0, 2, SOURCE_PLAIN },
+	  .last = { 192, 0, 2, SOURCE_PLAIN },
+	  .primary = SOURCE_PLAIN },
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -35,14 +42,14 @@ static const struct tsig_key *find_key(void *arg, const uint8_t *name)
 	return name_equal(name, key.name.wire) ? &key : NULL;
 }
 
-static const struct notify_primary *find_primaries(void *arg, const uint8_t *name, unsigned *count)
+static const struct notify_source *find_sources(void *arg, const uint8_t *name, unsigned *count)
 {
 	(void)arg;
 	*count = 2;
-	return name_equal(name, apex.wire) ? primaries : NULL;
+	return name_equal(name, apex.wire) ? sources : NULL;
 }
 
-static const struct notify_lookup lookup = { NULL, find_key, find_primaries };
+static const struct notify_lookup lookup = { NULL, find_key, find_sources };
 
 static void check_reply(const struct notify_input *in, const uint8_t *reply, size_t len)
 {

@@ -108,6 +108,111 @@ static void reads_all(void)
 	config_free(c);
 }
 
+struct mistake {
+	const char *text;
+	unsigned line;
+	const char *part;
+};
+
+static void expect_mistakes(const struct mistake *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct said said;
+		struct config *c = parse(cases[i].text, &said);
+		CU_ASSERT_PTR_NULL(c);
+		CU_ASSERT(said.report.errors > 0);
+		CU_ASSERT(said_at(&said, "us.yaml", cases[i].line, cases[i].part));
+		config_free(c);
+	}
+}
+#define EXPECT_MISTAKES(cases) expect_mistakes(cases, sizeof(cases) / sizeof((cases)[0]))
+
+#define ONE_PRIMARY LISTEN "primaries:\n  - {id: p, address: 198.51.100.1}\n"
+
+static void zones_say_more(void)
+{
+	static const char text[] = LISTEN
+		"keys:\n  - {name: k, secret: Zm9v}\n"
+		"transfer: {max-records: 9, memory: 64}\n"
+		"primaries:\n  - {id: p, address: 198.51.100.1, source: 192.0.2.7, ixfr-udp: "
+		"true}\n"
+		"templates:\n  - id: t\n    primaries: [p]\n    refresh-min: 60\n"
+		"    expire-max: 700\n    older-serial: refuse\n    refuse-serial-zero: true\n"
+		"    allow-notify:\n      - from: 192.0.2.0/25\n"
+		"      - {from: 2001:db8::5-2001:db8::9, key: k}\n      - from: 192.0.2.200\n"
+		"zones:\n  - {name: a, template: t}\n"
+		"  - name: b\n    template: t\n    primaries: [p]\n    refresh-min: 90\n"
+		"    refuse-serial-zero: false\n    max-records: 5\n    retry-min: 99999999\n"
+		"    allow-notify: [{from: 203.0.113.1}]\n"
+		"  - {name: c, primaries: [p]}\n";
+	struct said said;
+	struct zone_fsm_limits l;
+	unsigned count;
+	char address[CONFIG_ADDRESS_TEXT];
+	struct config *c = parse(text, &said);
+	CU_ASSERT_STRING_EQUAL(said.text, "");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_EQUAL(c->transfer.memory_mib, 64);
+	CU_ASSERT_STRING_EQUAL(config_address_text(&c->primaries[0].source, address),
+			       "192.0.2.7#0");
+	CU_ASSERT_TRUE(*c->primaries[0].ixfr_udp);
+	const struct config_zone *a = &c->zones[0], *b = &c->zones[1], *d = &c->zones[2];
+	CU_ASSERT_EQUAL(a->primary_count, 1);
+	CU_ASSERT_PTR_EQUAL(a->primaries[0], &c->primaries[0]);
+	config_zone_limits(a, &l);
+	CU_ASSERT_EQUAL(l.refresh_min_s, 60);
+	CU_ASSERT_EQUAL(l.expire_max_s, 700);
+	CU_ASSERT_EQUAL(l.retry_min_s, zone_fsm_limits_default.retry_min_s);
+	CU_ASSERT_EQUAL(config_zone_policy(a).older, ZONE_FSM_OLDER_REFUSE);
+	CU_ASSERT_TRUE(config_zone_policy(a).refuse_serial_zero);
+	CU_ASSERT_EQUAL(config_zone_max_records(c, a), 9);
+	config_zone_limits(b, &l);
+	CU_ASSERT_EQUAL(l.refresh_min_s, 90);
+	CU_ASSERT_EQUAL(l.retry_min_s, 99999999);
+	CU_ASSERT_EQUAL(l.retry_max_s, 99999999);
+	CU_ASSERT_FALSE(config_zone_policy(b).refuse_serial_zero);
+	CU_ASSERT_EQUAL(config_zone_policy(b).older, ZONE_FSM_OLDER_REFUSE);
+	CU_ASSERT_EQUAL(config_zone_max_records(c, b), 5);
+	CU_ASSERT_EQUAL(config_zone_policy(d).older, ZONE_FSM_OLDER_EXPIRED);
+	const struct config_notify *n = config_zone_notify(a, &count);
+	CU_ASSERT_EQUAL_FATAL(count, 3);
+	CU_ASSERT_STRING_EQUAL(config_address_text(&n[0].first, address), "192.0.2.0#0");
+	CU_ASSERT_STRING_EQUAL(config_address_text(&n[0].last, address), "192.0.2.127#0");
+	CU_ASSERT_STRING_EQUAL(config_address_text(&n[1].last, address), "2001:db8::9#0");
+	CU_ASSERT_PTR_EQUAL(n[1].key, c->key_list.keys[0]);
+	CU_ASSERT_STRING_EQUAL(config_address_text(&n[2].last, address), "192.0.2.200#0");
+	config_zone_notify(b, &count);
+	CU_ASSERT_EQUAL(count, 1);
+	config_zone_notify(d, &count);
+	CU_ASSERT_EQUAL(count, 0);
+	config_free(c);
+}
+
+#define ALLOW(from)                                                                            \
+	ONE_PRIMARY "zones:\n  - name: a\n    primaries: [p]\n    allow-notify: [{from: " from \
+		    "}]\n"
+#define FROM_EXPECTED "an address, a prefix such as 192.0.2.0/24, or FIRST-LAST is expected"
+
+static void names_mistakes_of_zones(void)
+{
+	static const struct mistake cases[] = {
+		{ ALLOW("192.0.2.0/33"), 7, FROM_EXPECTED },
+		{ ALLOW("192.0.2.0/"), 7, FROM_EXPECTED },
+		{ ALLOW("192.0.2.9-192.0.2.8"), 7, FROM_EXPECTED },
+		{ ALLOW("192.0.2.9-2001:db8::1"), 7, FROM_EXPECTED },
+		{ ALLOW("host"), 7, FROM_EXPECTED },
+		{ ALLOW("192.0.2.9, key: no"), 7, "the name of a key" },
+		{ ONE_PRIMARY "zones:\n  - {name: a, template: t}\n", 5, "the id of a template" },
+		{ ONE_PRIMARY "templates: [{id: t}, {id: t}]\n", 4, "no other template has" },
+		{ ONE_PRIMARY "templates: [{id: t, refresh-min: 9, refresh-max: 8}]\n", 4,
+		  "templates[0].refresh-max: no less than refresh-min is expected" },
+		{ ONE_PRIMARY "templates: [{id: t, older-serial: perhaps}]\n", 4, "accept" },
+		{ LISTEN "primaries: [{id: p, address: 192.0.2.1, source: 2001:db8::1}]\n", 2,
+		  "of the same family" },
+	};
+	EXPECT_MISTAKES(cases);
+}
+
 static void has_defaults(void)
 {
 	struct said said;
@@ -134,25 +239,6 @@ static void has_defaults(void)
 	settings_free(settings);
 	config_free(c);
 }
-
-struct mistake {
-	const char *text;
-	unsigned line;
-	const char *part;
-};
-
-static void expect_mistakes(const struct mistake *cases, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct said said;
-		struct config *c = parse(cases[i].text, &said);
-		CU_ASSERT_PTR_NULL(c);
-		CU_ASSERT(said.report.errors > 0);
-		CU_ASSERT(said_at(&said, "us.yaml", cases[i].line, cases[i].part));
-		config_free(c);
-	}
-}
-#define EXPECT_MISTAKES(cases) expect_mistakes(cases, sizeof(cases) / sizeof((cases)[0]))
 
 static void names_mistakes_of_form(void)
 {
@@ -339,6 +425,8 @@ static void reads_files(void)
 }
 
 UNIT_MAIN("config", { "reads all", reads_all }, { "has defaults", has_defaults },
+	  { "zones say more", zones_say_more },
+	  { "names mistakes of zones", names_mistakes_of_zones },
 	  { "names mistakes of form", names_mistakes_of_form },
 	  { "names mistakes of values", names_mistakes_of_values },
 	  { "names mistakes of references", names_mistakes_of_references },

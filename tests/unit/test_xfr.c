@@ -997,6 +997,7 @@ static void one_budget_for_all(void)
 	begin();
 	record(SOA1);
 	record(NS);
+	record("budget 300 A 192.0.2.1");
 	record("a 300 A 192.0.2.1");
 	finish(PLAIN);
 	CU_ASSERT_EQUAL(feed_all(), XFR_MORE);
