@@ -46,6 +46,14 @@ enum xfr_reason {
 	XFR_REASON_CONNECT,   // no connection
 	XFR_REASON_IO,        // a socket error later on
 	XFR_REASON_CANCELLED, // nobody wants it any more
+	// TLS (RFC 9103)
+	XFR_REASON_TLS,         // the handshake, or the protocol later on
+	XFR_REASON_TLS_NAME,    // the certificate is for somebody else
+	XFR_REASON_TLS_CA,      // it does not lead to an authority that we trust
+	XFR_REASON_TLS_EXPIRED, // it is too old, or too new
+	XFR_REASON_TLS_PIN,     // its key is none of those pinned
+	XFR_REASON_TLS_ALPN,    // the primary does not offer DNS over TLS
+	XFR_REASON_TLS_CLIENT,  // the primary does not accept our certificate, or wants one
 
 	XFR_REASON_TIMEOUT,      // xfr_tick: nothing in time
 	XFR_REASON_CLOSED,       // xfr_eof: the stream ended before the transfer
