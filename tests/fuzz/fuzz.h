@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-// Called once before the first input; may do nothing.
+// Called once before the first input; only targets that set something up have it.
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 // A property that must hold for every input.

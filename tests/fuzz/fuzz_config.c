@@ -4,24 +4,11 @@
 
 #include "config.h"
 #include "fuzz.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}
-
-static void ignore(void *arg, enum log_level level, const char *message)
-{
-	(void)arg;
-	(void)level;
-	(void)message;
-}
+#include "support/said.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct report report = { .say = ignore };
+	struct report report = { .say = said_ignore };
 	struct config *c =
 		config_parse("/nonexistent/fuzz.yaml", (const char *)data, size, &report);
 	if (!c != (report.errors > 0)) // accepted with errors, or refused without

@@ -4,24 +4,11 @@
 
 #include "fuzz.h"
 #include "keyfile.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}
-
-static void ignore(void *arg, enum log_level level, const char *message)
-{
-	(void)arg;
-	(void)level;
-	(void)message;
-}
+#include "support/said.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct report report = { .say = ignore };
+	struct report report = { .say = said_ignore };
 	struct key_list keys = { 0 };
 	keyfile_parse(&(struct keyfile_text){ .path = "fuzz",
 					      .text = (const char *)data,

@@ -6,13 +6,6 @@
 #include "fuzz.h"
 #include "understudy/name.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}
-
 static void check_name(const struct name *n)
 {
 	char text[NAME_TEXT_SIZE];

@@ -7,13 +7,6 @@
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}
-
 // The uncompressed rdata, alone in an exact buffer, reads as itself.
 static void check_again(uint16_t type, const uint8_t *rdata, uint16_t len)
 {

@@ -8,6 +8,13 @@
 
 static unsigned long inputs;
 
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	return 0;
+}
+
 static int replay_file(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
 	(void)at;

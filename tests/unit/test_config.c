@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "said.h"
 #include "settings.h"
+#include "support/said.h"
 #include "unit.h"
 
 #define LISTEN    "listen: [{address: 192.0.2.1}]\n"
@@ -18,11 +18,9 @@
 
 static struct config *parse(const char *text, struct said *said)
 {
-	size_t len = strlen(text);
-	char *copy = malloc(len ? len : 1);
-	memcpy(copy, text, len);
+	char *copy = said_copy(text);
 	said_init(said);
-	struct config *c = config_parse("us.yaml", copy, len, &said->report);
+	struct config *c = config_parse("us.yaml", copy, strlen(text), &said->report);
 	free(copy);
 	return c;
 }
@@ -386,15 +384,6 @@ static void names_every_mistake(void)
 	CU_ASSERT_EQUAL(said.report.errors, 4);
 }
 
-static void write_file(const char *path, const char *text, mode_t mode)
-{
-	FILE *f = fopen(path, "w");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-	fputs(text, f);
-	fclose(f);
-	chmod(path, mode);
-}
-
 static void reads_files(void)
 {
 	char directory[] = "/tmp/test_config.XXXXXX", path[64], keys[64];
@@ -406,8 +395,8 @@ static void reads_files(void)
 	CU_ASSERT_PTR_NULL(config_read(path, &said.report));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said.text, "a readable file is expected"));
 	CU_ASSERT_PTR_NULL(config_read(directory, &said.report));
-	write_file(path, LISTEN KEYS "key-files: [keys]\n", 0604);
-	write_file(keys, "key other { algorithm hmac-sha1; secret \"Zg==\"; };", 0600);
+	said_file(path, LISTEN KEYS "key-files: [keys]\n", 0604);
+	said_file(keys, "key other { algorithm hmac-sha1; secret \"Zg==\"; };", 0600);
 	said_init(&said);
 	struct config *c = config_read(path, &said.report);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
@@ -415,7 +404,7 @@ static void reads_files(void)
 	CU_ASSERT_EQUAL(said.report.warnings, 1);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said.text, "anybody may read this file"));
 	config_free(c);
-	write_file(keys, "\nkey k { algorithm hmac-sha1; secret \"Zg==\"; };", 0600);
+	said_file(keys, "\nkey k { algorithm hmac-sha1; secret \"Zg==\"; };", 0600);
 	said_init(&said);
 	CU_ASSERT_PTR_NULL(config_read(path, &said.report));
 	CU_ASSERT(said_at(&said, keys, 2, "another name is expected"));

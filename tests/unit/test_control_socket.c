@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "support/said.h"
+#include "support/serving.h"
 #include "support/world.h"
 #include "unit.h"
-
-#define TIMEOUT_S 5
 
 struct fixture {
 	struct world world;
@@ -32,13 +32,6 @@ struct fixture {
 	char path[96];
 	unsigned stops, reloads; // asked for
 };
-
-static void say(void *arg, enum log_level level, const char *message)
-{
-	(void)arg;
-	(void)level;
-	printf("\n  %s\n", message);
-}
 
 // ---- what main.c would do
 
@@ -78,16 +71,6 @@ static void on_end(uv_async_t *async)
 	uv_close((uv_handle_t *)&f->end, NULL);
 }
 
-static void *run_loop(void *arg)
-{
-	struct fixture *f = arg;
-	rcu_reader_register();
-	rcu_reader_offline();
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	rcu_reader_unregister();
-	return NULL;
-}
-
 static struct control *new_control(struct fixture *f, char why[256])
 {
 	struct control_options o = { .loop = &f->loop,
@@ -109,7 +92,7 @@ static void begin(struct fixture *f)
 	static const char text[] = "listen: [{address: 127.0.0.1}]\n"
 				   "primaries: [{id: p, address: 127.0.0.1, port: 1}]\n"
 				   "zones: [{name: a.example, primaries: [p]}]\n";
-	struct report report = { .say = say };
+	struct report report = { .say = said_print };
 	char why[256];
 	memset(f, 0, sizeof(*f));
 	signal(SIGPIPE, SIG_IGN); // as main does
@@ -133,7 +116,7 @@ static void begin(struct fixture *f)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(f->control);
 	uv_async_init(&f->loop, &f->end, on_end);
 	f->end.data = f;
-	pthread_create(&f->thread, NULL, run_loop, f);
+	pthread_create(&f->thread, NULL, serving_run, &f->loop);
 }
 
 static void end(struct fixture *f)
@@ -159,11 +142,9 @@ static void end(struct fixture *f)
 static int client(const struct fixture *f)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct timeval timeout = { .tv_sec = TIMEOUT_S };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	strcpy(a.sun_path, f->path);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	int fd = serving_connect(SOCK_STREAM, (struct sockaddr *)&a, sizeof(a));
+	CU_ASSERT_FATAL(fd >= 0);
 	return fd;
 }
 

@@ -7,19 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "said.h"
+#include "support/said.h"
 #include "unit.h"
 
 static void parse(const char *text, struct key_list *out, struct said *said)
 {
-	// An exact copy on the heap, so that reading too far is seen.
-	size_t len = strlen(text);
-	char *copy = malloc(len ? len : 1);
-	memcpy(copy, text, len);
+	char *copy = said_copy(text);
 	said_init(said);
 	*out = (struct key_list){ 0 };
-	keyfile_parse(&(struct keyfile_text){ .path = "keys", .text = copy, .len = len }, out,
-		      &said->report);
+	keyfile_parse(&(struct keyfile_text){ .path = "keys", .text = copy, .len = strlen(text) },
+		      out, &said->report);
 	free(copy);
 }
 
@@ -136,15 +133,6 @@ static void bounds_words_and_secrets(void)
 	free(text);
 }
 
-static void write_file(const char *path, const char *text, mode_t mode)
-{
-	FILE *f = fopen(path, "w");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-	fputs(text, f);
-	fclose(f);
-	chmod(path, mode);
-}
-
 // Relative names are beside the file that includes; circles end.
 static void includes_files(void)
 {
@@ -154,8 +142,8 @@ static void includes_files(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
 	snprintf(a, sizeof(a), "%s/a", directory);
 	snprintf(b, sizeof(b), "%s/b", directory);
-	write_file(a, "include \"b\";\nkey a { " GOOD " };", 0600);
-	write_file(b, "key b { " GOOD " };", 0604);
+	said_file(a, "include \"b\";\nkey a { " GOOD " };", 0600);
+	said_file(b, "key b { " GOOD " };", 0604);
 	said_init(&said);
 	keyfile_read(a, &keys, &said.report);
 	CU_ASSERT_EQUAL(said.report.errors, 0);
@@ -163,7 +151,7 @@ static void includes_files(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(said.text, "anybody may read this file"));
 	CU_ASSERT_EQUAL(keys.count, 2);
 	key_list_free(&keys);
-	write_file(b, "\ninclude \"a\";", 0600);
+	said_file(b, "\ninclude \"a\";", 0600);
 	said_init(&said);
 	keyfile_read(a, &keys, &said.report);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said.text, "at most 8 deep"));

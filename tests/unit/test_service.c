@@ -16,12 +16,12 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "support/said.h"
+#include "support/serving.h"
 #include "support/world.h"
 #include "understudy/rr.h"
 #include "understudy/tsig.h"
 #include "unit.h"
-
-#define TIMEOUT_S 5
 
 struct fixture {
 	struct world world;
@@ -34,13 +34,6 @@ struct fixture {
 	uint16_t port;
 	struct service_stats stats; // once stopped
 };
-
-static void say(void *arg, enum log_level level, const char *message)
-{
-	(void)arg;
-	(void)level;
-	printf("\n  %s\n", message);
-}
 
 // A port that is free for UDP and TCP right now.
 static uint16_t free_port(void)
@@ -63,21 +56,11 @@ static void on_stop(uv_async_t *async)
 	uv_close((uv_handle_t *)&f->stop, NULL);
 }
 
-static void *run_loop(void *arg)
-{
-	struct fixture *f = arg;
-	rcu_reader_register();
-	rcu_reader_offline();
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	rcu_reader_unregister();
-	return NULL;
-}
-
 // `tcp` is what the configuration says of TCP.
 static void begin(struct fixture *f, const char *tcp)
 {
 	char text[512], big[2048] = "";
-	struct report report = { .say = say };
+	struct report report = { .say = said_print };
 	memset(f, 0, sizeof(*f));
 	signal(SIGPIPE, SIG_IGN); // as main does
 	world_open(&f->world);
@@ -116,7 +99,7 @@ static void begin(struct fixture *f, const char *tcp)
 	CU_ASSERT_EQUAL_FATAL(service_apply(f->service, f->config), RESULT_OK);
 	uv_async_init(&f->loop, &f->stop, on_stop);
 	f->stop.data = f;
-	pthread_create(&f->thread, NULL, run_loop, f);
+	pthread_create(&f->thread, NULL, serving_run, &f->loop);
 }
 
 static void end(struct fixture *f)
@@ -138,11 +121,8 @@ static int client(const struct fixture *f, int type)
 	struct sockaddr_in a = { .sin_family = AF_INET,
 				 .sin_port = htons(f->port),
 				 .sin_addr.s_addr = htonl(0x7f000001) };
-	struct timeval timeout = { .tv_sec = TIMEOUT_S };
-	int fd = socket(AF_INET, type, 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-	CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	int fd = serving_connect(type, (struct sockaddr *)&a, sizeof(a));
+	CU_ASSERT_FATAL(fd >= 0);
 	return fd;
 }
 
@@ -466,12 +446,12 @@ static void cuts_slow_readers_off(void)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	uint64_t start = now_ms();
 	unsigned sent = 0;
-	for (; now_ms() - start < TIMEOUT_S * 1000; sent++) {
+	for (; now_ms() - start < SERVING_TIMEOUT_S * 1000; sent++) {
 		size_t len = query(message, 1, "big", 16);
 		if (send(fd, message, len, MSG_NOSIGNAL) != (ssize_t)len)
 			break;
 	}
-	CU_ASSERT(now_ms() - start < TIMEOUT_S * 1000);
+	CU_ASSERT(now_ms() - start < SERVING_TIMEOUT_S * 1000);
 	close(fd);
 	fd = client(&f, SOCK_STREAM);
 	CU_ASSERT(asks_well(fd, 2));

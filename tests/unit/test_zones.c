@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "support/said.h"
 #include "support/world.h"
 #include "unit.h"
 
@@ -21,13 +22,6 @@ struct fixture {
 	uint64_t deadline_ms;
 	bool reached;
 };
-
-static void say(void *arg, enum log_level level, const char *message)
-{
-	(void)arg;
-	(void)level;
-	printf("\n  %s\n", message);
-}
 
 static void begin(struct fixture *f)
 {
@@ -43,7 +37,7 @@ static void begin(struct fixture *f)
 
 static void apply(struct fixture *f, const char *text)
 {
-	struct report report = { .say = say };
+	struct report report = { .say = said_print };
 	struct config *next = config_parse("test", text, strlen(text), &report);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(next);
 	CU_ASSERT_EQUAL(zones_apply(f->zones, next), RESULT_OK);
