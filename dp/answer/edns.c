@@ -36,9 +36,11 @@ static bool read_option(unsigned code, const uint8_t *data, unsigned octets, boo
 	case EDNS_EXPIRE: asked->what |= octets == 0 ? EDNS_ASKS_EXPIRE : 0; return true;
 	case EDNS_COOKIE: return read_cookie(data, octets, asked);
 	case EDNS_KEEPALIVE: // over UDP it is not looked at (RFC 7828 section 3.2.1)
-		asked->what |= stream ? EDNS_ASKS_KEEPALIVE : 0;
+		asked->what |= stream && octets == 0 ? EDNS_ASKS_KEEPALIVE : 0;
 		return !stream || octets == 0;
-	case EDNS_ZONEVERSION: asked->what |= EDNS_ASKS_ZONEVERSION; return octets == 0;
+	case EDNS_ZONEVERSION:
+		asked->what |= octets == 0 ? EDNS_ASKS_ZONEVERSION : 0;
+		return octets == 0;
 	default: return true;
 	}
 }

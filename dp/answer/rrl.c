@@ -88,8 +88,9 @@ static struct account *find(struct set *set, uint32_t tag, uint32_t now_s, int32
 		struct account *a = &set->account[i];
 		if (a->tag == tag && a->at_s)
 			return a;
-		if (a->at_s < oldest->at_s)
-			oldest = a;
+		if (a->at_s < oldest->at_s ||
+		    (a->at_s == oldest->at_s && a->balance > oldest->balance))
+			oldest = a; // of the same second, the one that owes least
 	}
 	*oldest = (struct account){ .tag = tag, .at_s = now_s, .balance = balance };
 	return oldest;
