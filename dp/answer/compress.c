@@ -2,6 +2,7 @@
 // Name compression: the table of suffixes, and writing names by it.
 #include "compress.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 
 #define POINTER_BITS 0xc000u
 #define PLACE_LIMIT  0x4000u // what a pointer can reach
+
+static_assert(COMPRESS_SUFFIXES <= 64, "each has a bit");
 
 static inline uint32_t load4(const uint8_t *p)
 {
@@ -78,6 +81,22 @@ static inline void collect_labels(const uint8_t *name, struct walk *w)
 	w->hops = 0;
 }
 
+// Where a suffix that is new may be remembered. That another goes does no harm: its
+// labels stay where they are in the message.
+static inline uint32_t make_room(struct compress *c)
+{
+	if (c->used < COMPRESS_SUFFIXES)
+		return c->used++;
+	for (;;) {
+		uint32_t i = c->oldest;
+		uint64_t bit = (uint64_t)1 << i;
+		c->oldest = (i + 1) % COMPRESS_SUFFIXES;
+		if (!(c->useful & bit))
+			return i;
+		c->useful &= ~bit;
+	}
+}
+
 // The unknown labels stand at `place` now, and behind them `hops` pointers. None
 // of them can be in the table: what is behind the first of them is new with it.
 static inline void remember(struct compress *c, const uint8_t *msg, uint32_t place,
@@ -88,13 +107,13 @@ static inline void remember(struct compress *c, const uint8_t *msg, uint32_t pla
 		return;
 	for (unsigned left = w->labels; left > w->forget; left--) {
 		uint32_t at = place + w->starts[left - 1];
-		if (at >= PLACE_LIMIT || c->used == COMPRESS_SUFFIXES)
+		if (at >= PLACE_LIMIT)
 			return;
-		c->key[c->used] = suffix_key(msg + at, parent);
-		c->parent[c->used] = parent;
-		c->place[c->used] = (uint16_t)at;
-		c->hops[c->used] = (uint8_t)hops;
-		c->used++;
+		uint32_t i = make_room(c);
+		c->key[i] = suffix_key(msg + at, parent);
+		c->parent[i] = parent;
+		c->place[i] = (uint16_t)at;
+		c->hops[i] = (uint8_t)hops;
 		parent = (uint16_t)at;
 	}
 }
@@ -134,6 +153,7 @@ static inline void find_known(struct compress *c, const uint8_t *msg, const uint
 		uint32_t i = find_suffix(c, msg, name + start, w->known);
 		if (i == c->used)
 			break;
+		c->useful |= (uint64_t)1 << i;
 		w->known = c->place[i];
 		w->hops = c->hops[i];
 		w->octets = start;
@@ -144,7 +164,8 @@ void compress_begin(struct compress *c, const uint8_t *msg, uint16_t place, unsi
 {
 	struct walk w;
 	collect_labels(msg + place, &w);
-	c->used = 0;
+	c->used = c->oldest = 0;
+	c->useful = 0;
 	c->base = 0;
 	c->base_entered = false;
 	if (above < w.labels) {

@@ -9,15 +9,15 @@
 // stays small for clients that send mixed case, and names keep meaning the same
 // (RFC 4343).
 // A reply over UDP holds few names, so suffixes are searched one after the
-// other by a key that nearly always tells; a long reply over TCP remembers the
-// first ones only. Most names of a zone end in its apex, which stands in the
-// question: that end, the base, is tried as a whole before.
+// other by a key that nearly always tells. In a long reply over TCP those that
+// were of no use lately make way for others. Most names of a zone end in its apex, which stands in
+// the question: that end, the base, is tried as a whole before.
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define COMPRESS_SUFFIXES 64
+#define COMPRESS_SUFFIXES 64 // bits of `useful`
 // Of a question of many labels only the last are remembered, so that it cannot
 // take the room of the zone's names.
 #define COMPRESS_FIRST_LABELS 16
@@ -29,7 +29,9 @@
 
 struct compress {
 	uint32_t used;
-	uint16_t base; // place of the base; 0 = there is none
+	uint32_t oldest; // once all are used: where one to make way is looked for
+	uint64_t useful; // a bit for each that was found since it was last looked at
+	uint16_t base;   // place of the base; 0 = there is none
 	uint8_t base_labels;
 	uint8_t base_octets; // without the root label
 	bool base_entered;   // the base's suffixes are in the table, too

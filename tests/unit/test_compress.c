@@ -178,6 +178,38 @@ static void test_chain(void)
 	}
 }
 
+static unsigned write_host(struct compress *c, uint8_t *msg, uint32_t at, unsigned host,
+			   unsigned domain)
+{
+	char text[64];
+	struct name name;
+	uint16_t whole;
+	snprintf(text, sizeof(text), "h%04u.d%03u.z.", host, domain);
+	CU_ASSERT_EQUAL_FATAL(name_from_text(text, &name), RESULT_OK);
+	return compress_write(c, msg, at, MESSAGE_OCTETS - at, name.wire, &whole);
+}
+
+// More suffixes than are remembered: new ones are of use soon, useful ones stay.
+static void test_many_suffixes(void)
+{
+	static uint8_t msg[MESSAGE_OCTETS] = { [12] = 1, 'z', 0 };
+	struct compress c;
+	uint32_t at = 17;
+	compress_begin(&c, msg, 12, 0);
+	for (unsigned i = 0; i < 900; i++) {
+		unsigned n = write_host(&c, msg, at, i, i / 9);
+		CU_ASSERT_EQUAL(n, i % 9 ? 8 : 13);
+		at += n;
+	}
+	at = 17;
+	compress_begin(&c, msg, 12, 0);
+	for (unsigned i = 0; i < 1900; i++) {
+		unsigned n = write_host(&c, msg, at, i, i % 9);
+		CU_ASSERT_EQUAL(n, i < 9 ? 13 : 8);
+		at += n;
+	}
+}
+
 static void test_no_room(void)
 {
 	uint8_t msg[64] = { [12] = 1, 'z', 0 };
@@ -196,4 +228,5 @@ static void test_no_room(void)
 }
 
 UNIT_MAIN("compress", { "random", test_random }, { "shortest", test_shortest },
-	  { "many labels", test_many_labels }, { "chain", test_chain }, { "no room", test_no_room })
+	  { "many labels", test_many_labels }, { "chain", test_chain },
+	  { "many suffixes", test_many_suffixes }, { "no room", test_no_room })
