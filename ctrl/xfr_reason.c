@@ -53,6 +53,11 @@ static const struct {
 	[XFR_REASON_IXFR_DELETE] = { "ixfr-delete",
 				     "the differences delete a record that is not there" },
 	[XFR_REASON_IXFR_ADD] = { "ixfr-add", "the differences add a record that is there" },
+	[XFR_REASON_ZONEMD] = { "zonemd", "ZONEMD does not match the zone" },
+	[XFR_REASON_ZONEMD_MISSING] = { "zonemd-missing",
+					"the zone has no ZONEMD that can be verified" },
+	[XFR_REASON_NSEC3_ITERATIONS] = { "nsec3-iterations",
+					  "NSEC3 asks for too many iterations" },
 	[XFR_REASON_OLDER] = { "older", "the primary's serial is older than ours" },
 	[XFR_REASON_SERIAL_ZERO] = { "serial-zero", "the primary's serial is 0" },
 };

@@ -105,12 +105,25 @@ void zone_iter_init(struct zone_iter *it, const struct catalog *view, const stru
 	it->next[0] = &z->root;
 	it->next[1] = &z->nsec3_root;
 	it->tries = 0;
+	it->end = 2;
+}
+
+void zone_iter_init_names(struct zone_iter *it, const struct catalog *view, const struct zone *z)
+{
+	zone_iter_init(it, view, z);
+	it->end = 1;
+}
+
+void zone_iter_init_nsec3(struct zone_iter *it, const struct catalog *view, const struct zone *z)
+{
+	zone_iter_init(it, view, z);
+	it->tries = 1;
 }
 
 // Goes on to the next of the zone's tries; false if there is none.
 static bool iter_enter(struct zone_iter *it)
 {
-	while (it->tries < 2) {
+	while (it->tries < it->end) {
 		const struct twig *root = it->next[it->tries++];
 		if (!root->ref)
 			continue;

@@ -106,11 +106,20 @@ enum result zone_version_new(struct zonedb *db, const uint8_t *apex, enum versio
 	}
 	v->db = db;
 	v->next = next;
+	next->base = db->arena->base;
 	v->kind = kind;
 	arena_writer_init(&v->w, db->arena);
 	name_copy(&v->apex, apex);
 	*out = v;
 	return RESULT_OK;
+}
+
+const struct zone *zone_version_zone(const struct zone_version *v, const struct catalog **view)
+{
+	if (v->kind != VERSION_NEW || !v->head)
+		return NULL;
+	*view = v->next;
+	return zonedb_zone(v->db, v->head);
 }
 
 void zone_version_discard(struct zone_version *v)

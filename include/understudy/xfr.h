@@ -81,6 +81,10 @@ enum xfr_reason {
 	XFR_REASON_IXFR_ORDER,  // the steps' serials do not follow one another
 	XFR_REASON_IXFR_DELETE, // deletes what is not there
 	XFR_REASON_IXFR_ADD,    // adds what is there
+	// vet: what came is whole, and yet not to be published
+	XFR_REASON_ZONEMD,           // its digest is another (RFC 8976)
+	XFR_REASON_ZONEMD_MISSING,   // no digest that can be verified, where one is required
+	XFR_REASON_NSEC3_ITERATIONS, // too many (RFC 9276)
 	// zone_fsm
 	XFR_REASON_OLDER,       // the primary's serial is older than ours
 	XFR_REASON_SERIAL_ZERO, // the serial is 0, where that is refused

@@ -180,6 +180,7 @@ struct zone_iter {
 	const struct zone *zone;
 	const void *next[2]; // the tries
 	uint8_t tries;       // entered
+	uint8_t end;         // of the tries
 	uint16_t depth;
 	struct {
 		const void *twig;
@@ -187,4 +188,7 @@ struct zone_iter {
 	} level[512];
 };
 void zone_iter_init(struct zone_iter *it, const struct catalog *view, const struct zone *z);
+// One of both parts.
+void zone_iter_init_names(struct zone_iter *it, const struct catalog *view, const struct zone *z);
+void zone_iter_init_nsec3(struct zone_iter *it, const struct catalog *view, const struct zone *z);
 const struct node *zone_iter_next(struct zone_iter *it); // NULL at the end

@@ -89,6 +89,10 @@ void zone_version_soa(const struct zone_version *v, struct soa *out);
 // Of the whole transaction that made it.
 const struct zone_txn_stats *zone_version_stats(const struct zone_version *v);
 void zone_version_discard(struct zone_version *v);
+// The version as what functions that read a zone want; NULL if it is of no transaction.
+// For the version's thread, until the version is published or discarded; the zone must
+// not be published in between, nor anything be compacted. The view holds no zones.
+const struct zone *zone_version_zone(const struct zone_version *v, const struct catalog **view);
 // When the zone will expire (RFC 7314): what readers then see of a version that
 // is not published yet. One without data keeps none.
 void zone_version_set_expiry(struct zone_version *v, uint64_t unix_s);
