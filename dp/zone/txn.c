@@ -374,13 +374,17 @@ static bool soa_read(const struct rrset *rr, struct soa *out)
 	return true;
 }
 
+// More NSEC3PARAM records are not to be expected, and each costs a hash.
+#define CHAINS_MAX 16
+
 // The chain of NSEC3 records that is to deny, if there is one.
 static bool txn_chain(struct zone_txn *t, const struct node *apex, struct nsec3_params *chain)
 {
 	const struct catalog view = { .base = t->db->arena->base };
 	struct name owner;
 	struct trie_key key;
-	for (uint32_t at = 0; nsec3_param_next(&view, apex, &at, chain);) {
+	uint32_t at = 0;
+	for (unsigned i = 0; i < CHAINS_MAX && nsec3_param_next(&view, apex, &at, chain); i++) {
 		uint8_t hash[NSEC3_HASH_OCTETS];
 		nsec3_hash(t->apex.wire, t->apex.len, chain, hash);
 		if (!nsec3_owner(hash, t->apex.wire, &owner))
