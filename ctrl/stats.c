@@ -83,6 +83,7 @@ json_t *stats_zones(const struct zones_stats *s)
 	put(out, "out_of_zone", s->out_of_zone);
 	put(out, "duplicates", s->duplicates);
 	put(out, "ttl_lowered", s->ttl_lowered);
+	put(out, "refused", s->refused);
 	put(out, "notifies", s->notifies);
 	put(out, "expired", s->expired);
 	put(out, "exchanges", s->exchanges);

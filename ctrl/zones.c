@@ -20,6 +20,7 @@
 #include "understudy/rr.h"
 #include "understudy/serial.h"
 #include "upstream.h"
+#include "vet.h"
 
 #define SOA_CONCURRENT   64
 #define RETRY_MS         1000
@@ -44,9 +45,17 @@ struct secondary {
 	uint64_t told_expire_ms;    // the expiry that readers know of
 	struct zone_action wanted;  // the exchange that is under way or waits
 	struct zone_version *fresh; // brought by the exchange that just ended
+	struct vetting *vetting;    // of `fresh`, which waits for it, or NULL
+	struct zone_vetted vetted;  // what is served
 	uint64_t success_unix_s;
 	struct zone_transfer_status last;
 	struct zone_primary_status primaries[CONFIG_PRIMARIES_MAX];
+};
+
+// The end of an exchange, while the version that it brought is vetted.
+struct vetting {
+	struct vet *vet;
+	struct zone_event event;
 };
 
 struct zones {
@@ -59,6 +68,7 @@ struct zones {
 	struct upstreams upstreams;
 	struct links *links;
 	struct line soa, transfers;
+	unsigned vetting; // versions that wait for it
 	bool advancing;
 	struct xfr_budget budget;
 	uv_timer_t retry_timer; // goes on with the lines after memory ran out
@@ -170,6 +180,19 @@ static void advance(struct zones *zones)
 		line_take(&z->entry);
 	}
 	zones->advancing = false;
+}
+
+// What is being vetted is not wanted any more.
+static void drop_vetting(struct secondary *z)
+{
+	if (!z->vetting)
+		return;
+	vet_stop(z->vetting->vet);
+	free(z->vetting);
+	z->vetting = NULL;
+	z->zones->vetting--;
+	zone_version_discard(z->fresh);
+	z->fresh = NULL;
 }
 
 // Gives up the place in the line, or the exchange that is under way.
@@ -329,7 +352,101 @@ static void learn(struct secondary *z, const struct transfer *t)
 	z->ixfr_refused = kind == XFR_IXFR && reason == XFR_REASON_REFUSED;
 }
 
-// An exchange is over: tells the state machine, which wants a version or not.
+// Tells the state machine, which wants a version or not; tells whether it did.
+static bool conclude(struct secondary *z, const struct zone_event *event)
+{
+	bool had = z->fresh;
+	step(z, event);
+	bool published = had && !z->fresh;
+	if (z->fresh)
+		zone_version_discard(z->fresh);
+	z->fresh = NULL;
+	advance(z->zones);
+	return published;
+}
+
+static void note_refusal(struct secondary *z, enum xfr_reason reason)
+{
+	char name[NAME_TEXT_SIZE];
+	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
+	s->reason = reason;
+	z->zones->stats.refused++;
+	log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+		    "zone %s: serial %u from %s is not published: %s", name_text(z, name),
+		    s->serial, s->primary->id, xfr_reason_text(reason));
+}
+
+static struct vet_policy policy_of(const struct secondary *z)
+{
+	(void)z;
+	return (struct vet_policy){ .nsec3_iterations_max = 150 };
+}
+
+static void warn_of_iterations(struct secondary *z, unsigned iterations)
+{
+	char name[NAME_TEXT_SIZE];
+	if (iterations > policy_of(z).nsec3_iterations_max)
+		log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+			    "zone %s: NSEC3 with %u iterations, where 0 is best practice",
+			    name_text(z, name), iterations);
+}
+
+// The version has been vetted: it is news, or the exchange failed after all.
+static void judge(struct secondary *z, struct zone_event event, const struct vet_result *r)
+{
+	if (r->reason) {
+		note_refusal(z, r->reason);
+		event.kind = ZONE_EVENT_XFR_FAILED;
+		event.reason = r->reason;
+	}
+	if (!conclude(z, &event))
+		return;
+	if (r->nsec3_iterations != z->vetted.nsec3_iterations)
+		warn_of_iterations(z, r->nsec3_iterations);
+	z->vetted = (struct zone_vetted){ .zonemd = r->zonemd,
+					  .nsec3 = r->nsec3,
+					  .nsec3_iterations = r->nsec3_iterations };
+}
+
+static void on_vetted(void *arg, const struct vet_result *result)
+{
+	struct secondary *z = arg;
+	struct zone_version *version = z->fresh;
+	struct zone_event event = z->vetting->event;
+	struct vet_result r = *result;
+	z->fresh = NULL;
+	drop_vetting(z);
+	z->fresh = version;
+	judge(z, event, &r);
+}
+
+static void vet(struct secondary *z, const struct zone_event *event)
+{
+	struct vet *vet;
+	struct vet_result result;
+	struct vet_options o = { .loop = z->zones->loop,
+				 .version = z->fresh,
+				 .policy = policy_of(z),
+				 .done = on_vetted,
+				 .arg = z };
+	struct vetting *v = calloc(1, sizeof(*v));
+	if (!v) {
+		judge(z, *event, &(struct vet_result){ .reason = XFR_REASON_NO_MEMORY });
+		return;
+	}
+	vet_start(&o, &vet, &result);
+	if (!vet) {
+		free(v);
+		judge(z, *event, &result);
+		return;
+	}
+	*v = (struct vetting){ .vet = vet, .event = *event };
+	z->vetting = v;
+	z->zones->vetting++;
+	advance(z->zones);
+}
+
+// An exchange is over.
 static void end_exchange(struct secondary *z, const struct transfer *t)
 {
 	struct zone_event event = note_end(z, t);
@@ -340,11 +457,10 @@ static void end_exchange(struct secondary *z, const struct transfer *t)
 		z->fresh = xfr_take_version(transfer_engine(t));
 	}
 	leave_line(z);
-	step(z, &event);
 	if (z->fresh)
-		zone_version_discard(z->fresh);
-	z->fresh = NULL;
-	advance(z->zones);
+		vet(z, &event);
+	else
+		conclude(z, &event);
 }
 
 static void on_done(void *arg, struct transfer *t)
@@ -576,13 +692,19 @@ static enum result restore(struct secondary *z, struct zone_version **out)
 	return RESULT_OK;
 }
 
+static void cancel(struct secondary *z)
+{
+	drop_vetting(z);
+	leave_line(z);
+}
+
 static void act(struct secondary *z, const struct zone_action *action)
 {
 	switch (action->kind) {
 	case ZONE_ACTION_QUERY_SOA:
 	case ZONE_ACTION_IXFR:
 	case ZONE_ACTION_AXFR: want_exchange(z, action); break;
-	case ZONE_ACTION_CANCEL: leave_line(z); break;
+	case ZONE_ACTION_CANCEL: cancel(z); break;
 	case ZONE_ACTION_PUBLISH: publish(z); break;
 	case ZONE_ACTION_MARK_EXPIRED:
 	case ZONE_ACTION_MARK_SERVED: mark(z); break;
@@ -680,7 +802,7 @@ static void on_secondary_closed(uv_handle_t *handle)
 // The zone's exchange ends at once; its memory goes with the timer's handle.
 static void secondary_close(struct secondary *z)
 {
-	leave_line(z);
+	cancel(z);
 	store_zone_close(z->stored);
 	z->stored = NULL;
 	uv_close((uv_handle_t *)&z->timer, on_secondary_closed);
@@ -932,6 +1054,7 @@ static void fill_status(const struct secondary *z, struct zone_status *out)
 		.transfer = &z->last,
 		.primaries = z->primaries,
 		.primary_count = z->config->primary_count,
+		.vetted = &z->vetted,
 	};
 	store_zone_status(z->stored, &out->stored);
 }
@@ -981,7 +1104,7 @@ static void on_compact_timer(uv_timer_t *timer)
 {
 	struct zones *zones = timer->data;
 	uint64_t published = zones->stats.transfers_ok + zones->stats.soa_ok;
-	if (zones->transfers.used || zones->compacted_at == published)
+	if (zones->transfers.used || zones->vetting || zones->compacted_at == published)
 		return;
 	zones->compacted_at = published;
 	enum result r = zonedb_compact(zones->db);

@@ -14,6 +14,7 @@
 #include "understudy/notify.h"
 #include "understudy/zone_fsm.h"
 #include "understudy/zonedb.h"
+#include "zonemd.h"
 
 struct zones;
 
@@ -67,6 +68,13 @@ struct zone_transfer_status {
 	struct xfr_stats stats;
 };
 
+// What was seen when the version that is served was vetted.
+struct zone_vetted {
+	enum zonemd_verdict zonemd; // ZONEMD_UNDECIDED: not looked at
+	bool nsec3;
+	uint16_t nsec3_iterations;
+};
+
 // What is known of one zone; pointers are valid until the loop goes on.
 struct zone_status {
 	const struct name *name;
@@ -76,6 +84,7 @@ struct zone_status {
 	const struct zone_transfer_status *transfer;
 	const struct zone_primary_status *primaries;
 	unsigned primary_count;
+	const struct zone_vetted *vetted;
 	struct store_zone_status stored;
 };
 
@@ -91,6 +100,7 @@ struct zones_stats {
 	uint64_t records, octets; // of transfers that went well
 	uint64_t out_of_zone, duplicates, ttl_lowered;
 	uint64_t notifies;
+	uint64_t refused; // transferred, vetted, not published
 	uint64_t expired;
 	unsigned exchanges; // under way
 	unsigned waiting;
