@@ -102,8 +102,8 @@ static void signed_zones(struct world *w)
 		{ "n.", { .nsec3 = false } },
 		{ "h.", { .nsec3 = true } },
 		{ "o.", { .nsec3 = true, .opt_out = true, .salt_len = 2, .iterations = 3 } },
-		{ "u.", { .untidy = true } },
-		{ "v.", { .untidy = true, .nsec3 = true, .opt_out = true } },
+		{ "u.", { .holes = true } },
+		{ "v.", { .holes = true, .stale = true, .nsec3 = true, .opt_out = true } },
 	};
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		world_signed_zone(w, ways[i].apex, nasty_zone, &ways[i].options);

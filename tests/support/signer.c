@@ -232,11 +232,11 @@ static struct nsec3_params params_of(const struct signer *s)
 				      .iterations = s->options.iterations };
 }
 
-// Whether this record of an untidy chain is missing. The apex has one: without it
-// there is no chain.
+// Whether this record of the chain is left out. The apex has one: without it there
+// is no chain.
 static bool is_missing(const struct signer *s, const struct record *first, size_t index)
 {
-	return s->options.untidy && first != s->record && index % 3 == 1;
+	return s->options.holes && first != s->record && index % 3 == 1;
 }
 
 static void add_hashed(struct signer *s, const uint8_t *name, const struct record *first)
@@ -274,7 +274,7 @@ static void collect_hashes(struct signer *s)
 		before = owner;
 		uint8_t below[2 + NAME_MAX_OCTETS] = "\1a";
 		memcpy(below + 2, owner, name_length(owner));
-		if (s->options.untidy && 2 + name_length(owner) <= NAME_MAX_OCTETS)
+		if (s->options.stale && 2 + name_length(owner) <= NAME_MAX_OCTETS)
 			add_hashed(s, below, NULL);
 	}
 	qsort(s->hashed, s->hashes, sizeof(*s->hashed), by_hash);

@@ -13,7 +13,8 @@
 struct signer_options {
 	bool nsec3;    // else NSEC
 	bool opt_out;  // unsigned delegations have no NSEC3 (RFC 5155 section 6)
-	bool untidy;   // records of the chain are missing, and some are of no name
+	bool holes;    // every third record of the chain is missing
+	bool stale;    // NSEC3 records of "a" below each name, whether or not it exists
 	uint8_t flags; // of NSEC3PARAM
 	uint16_t iterations;
 	uint8_t salt_len;

@@ -35,9 +35,11 @@ static const char zone_text[] = "@ 300 SOA ns1 root 1 3600 600 86400 60\n"
 				"ns.ins 300 A 192.0.2.7\n"
 				"deep.out 300 NS ns1\n";
 
-#define L63 "123456789012345678901234567890123456789012345678901234567890123."
+// Of labels that with "z.test." are 253 octets.
+#define L253 L63 L63 L63 "1234567890123456789012345678901234567890123456789012."
+#define L63  "123456789012345678901234567890123456789012345678901234567890123."
 
-static struct world nsec, nsec3, opt_out, plain, family;
+static struct world nsec, nsec3, opt_out, plain, family, stale, holes;
 
 #define OPT "opt 1232 0 8000 0\n"
 // Asks with DO; what is expected lacks the OPT.
@@ -81,6 +83,16 @@ static void build_worlds(void)
 	world_signed_zone(&nsec3, "z.test.", zone_text, &by_nsec3);
 	world_open(&opt_out);
 	world_signed_zone(&opt_out, "z.test.", zone_text, &by_opt_out);
+	world_open(&stale);
+	world_signed_zone(&stale, "z.test.",
+			  "@ 300 SOA ns1 root 1 3600 600 86400 60\n@ 300 NS ns1\n"
+			  "ns1 300 A 192.0.2.1\n" L253 "z.test. 300 A 192.0.2.1\n",
+			  &(struct signer_options){ .nsec3 = true, .stale = true });
+	world_open(&holes);
+	world_signed_zone(&holes, "z.test.",
+			  "@ 300 SOA ns1 root 1 3600 600 86400 60\n@ 300 NS ns1\n"
+			  "a 300 A 192.0.2.1\nb 300 A 192.0.2.1\n",
+			  &(struct signer_options){ .holes = true });
 	world_open(&plain);
 	world_zone(&plain, "z.test.", zone_text);
 }
@@ -561,6 +573,23 @@ static void test_sizes(void)
 	CU_ASSERT(cut > 100 && shortened > 100);
 }
 
+// Chains that are not as they should be: what there is of proofs is given, and
+// nothing is read or written where nothing is.
+static void test_broken_chains(void)
+{
+	// There is an NSEC3 for a name that does not exist, the longest possible too.
+	ASK_PROOF(&stale, "rcode 3 aa\n" SOA, NAMES("a.ns1.z.test."), NAMES("*.ns1.z.test."),
+		  "a.ns1.z.test.", RRTYPE_A);
+	ASK_PROOF(&stale, "rcode 3 aa\n" SOA, NAMES("a." L253 "z.test."),
+		  NAMES("*." L253 "z.test."), "a." L253 "z.test.", RRTYPE_A, .tcp = true);
+	// That of "a", which would cover the name, is missing.
+	ASK_DO(&holes,
+	       "rcode 3 aa\n" SOA "ns z.test. 60 NSEC a.z.test. NS SOA RRSIG NSEC\n" SIG(
+		       "ns", "z.test.", "60", "NSEC", "2"),
+	       "aa.z.test.", RRTYPE_A);
+	ASK_DO(&holes, "rcode 0 aa\n" SOA, "a.z.test.", RRTYPE_MX);
+}
+
 static const struct unit_test tests[] = {
 	{ "positive", test_positive },
 	{ "without DO", test_without_do },
@@ -579,6 +608,7 @@ static const struct unit_test tests[] = {
 	{ "NSEC3 referral", test_nsec3_referral },
 	{ "DNAME too long", test_dname_too_long },
 	{ "sizes", test_sizes },
+	{ "broken chains", test_broken_chains },
 };
 
 int main(void)
@@ -587,6 +617,8 @@ int main(void)
 	int failed = unit_run("answer_dnssec", tests, sizeof(tests) / sizeof(tests[0]));
 	world_close(&family);
 	world_close(&plain);
+	world_close(&holes);
+	world_close(&stale);
 	world_close(&opt_out);
 	world_close(&nsec3);
 	world_close(&nsec);
