@@ -198,6 +198,30 @@ static void test_messages(void)
 	world_close(&world);
 }
 
+// Each kind of answer has its account, whatever the others have used up.
+static void test_classes(void)
+{
+	static const char soa[] = "ns z.test. 60 SOA a.z.test. root.z.test. 1 3600 600 86400 60\n";
+	char nodata[128], nxdomain[128];
+	snprintf(nodata, sizeof(nodata), "rcode 0 aa\n%s", soa);
+	snprintf(nxdomain, sizeof(nxdomain), "rcode 3 aa\n%s", soa);
+	world_open(&world);
+	world_zone(&world, "z.test.",
+		   "@ 300 SOA a root 1 3600 600 86400 60\na 300 A 192.0.2.1\n"
+		   "cut 300 NS ns.example.\n");
+	answer_ctx_set_time(world.ctx, NOW_S);
+	set_limit(4, 15, 0);
+	world.settings.rate_limit = limit;
+	COUNT(50, "rcode 0 aa\nan a.z.test. 300 A 192.0.2.1\n", 4, "a.z.test.", RRTYPE_A);
+	COUNT(50, nodata, 4, "a.z.test.", RRTYPE_AAAA);
+	COUNT(50, nxdomain, 4, "nope.z.test.", RRTYPE_A);
+	COUNT(50, "rcode 0\nns cut.z.test. 300 NS ns.example.\n", 4, "www.cut.z.test.", RRTYPE_A);
+	COUNT(50, "rcode 5\n", 4, "example.", RRTYPE_A);
+	world_close(&world);
+	answer_ctx_free(NULL); // as where there was no memory for one
+}
+
 UNIT_MAIN("rrl", { "rate", test_rate }, { "window", test_window }, { "slip", test_slip },
 	  { "prefixes", test_prefixes }, { "exempt", test_exempt },
-	  { "full table", test_full_table }, { "messages", test_messages })
+	  { "full table", test_full_table }, { "messages", test_messages },
+	  { "classes", test_classes })
