@@ -17,6 +17,7 @@ static const struct {
 	[NOTIFY_ACCEPTED] = { RCODE_NOERROR, "accepted" },
 	[NOTIFY_DROPPED] = { RCODE_NOERROR, "dropped" },
 	[NOTIFY_MALFORMED] = { RCODE_FORMERR, "malformed" },
+	[NOTIFY_BADVERS] = { RCODE_BADVERS, "unknown version of EDNS" },
 	[NOTIFY_NOTIMP] = { RCODE_NOTIMP, "opcode not implemented" },
 	[NOTIFY_NOTAUTH] = { RCODE_NOTAUTH, "not a zone of ours" },
 	[NOTIFY_REFUSED] = { RCODE_REFUSED,
@@ -40,7 +41,9 @@ struct request {
 	bool has_serial;
 	uint32_t serial;
 	bool has_opt;
-	bool has_tsig; // a TSIG record stands at its end
+	uint8_t edns_version;
+	bool dnssec_ok; // copied back (RFC 3225)
+	bool has_tsig;  // a TSIG record stands at its end
 	struct tsig_rr tsig;
 	const struct tsig_key *key; // of that record, once verified
 	enum tsig_error tsig_error;
@@ -91,12 +94,19 @@ static bool pass_records(struct wire *w, unsigned count, struct request *q)
 	for (; count; count--) {
 		if (name_skip(w) != RESULT_OK)
 			return false;
-		if (wire_u16(w) == RRTYPE_OPT)
-			q->has_opt = true;
-		wire_take(w, 6);
+		uint16_t type = wire_u16(w);
+		wire_take(w, 2);
+		uint32_t ttl = wire_u32(w);
 		wire_take(w, wire_u16(w));
 		if (w->failed)
 			return false;
+		if (type != RRTYPE_OPT)
+			continue;
+		q->has_opt = !q->has_opt; // of two (RFC 6891 section 6.1.1) none is answered
+		if (!q->has_opt)
+			return false;
+		q->edns_version = (uint8_t)(ttl >> 16);
+		q->dnssec_ok = (ttl & 0x8000) != 0;
 	}
 	return true;
 }
@@ -119,6 +129,8 @@ static enum notify_verdict read_request(const struct notify_input *in, struct re
 	if (!read_answers(&w, q) || !pass_records(&w, (unsigned)q->authority + q->additional, q) ||
 	    wire_left(&w) != 0)
 		return NOTIFY_MALFORMED;
+	if (q->edns_version > 0)
+		return NOTIFY_BADVERS;
 	enum result r = tsig_find(in->msg, in->len, &q->tsig);
 	q->has_tsig = r == RESULT_OK;
 	return r == RESULT_OK || r == RESULT_NOT_FOUND ? NOTIFY_ACCEPTED : NOTIFY_MALFORMED;
@@ -213,7 +225,8 @@ static size_t make_reply(const struct request *q, enum notify_verdict verdict, u
 	uint16_t kept = q->flags & (DNS_OPCODE_MASK | DNS_FLAG_RD);
 	uint16_t aa = verdict == NOTIFY_ACCEPTED ? DNS_FLAG_AA : 0;
 	wire_put_u16(&w, q->id);
-	wire_put_u16(&w, (uint16_t)(DNS_FLAG_QR | kept | aa | verdicts[verdict].rcode));
+	wire_put_u16(&w, (uint16_t)(DNS_FLAG_QR | kept | aa |
+				    (verdicts[verdict].rcode & DNS_RCODE_MASK)));
 	wire_put_u16(&w, q->has_question ? 1 : 0);
 	wire_put_u32(&w, 0);
 	wire_put_u16(&w, q->has_opt ? 1 : 0);
@@ -226,7 +239,8 @@ static size_t make_reply(const struct request *q, enum notify_verdict verdict, u
 		wire_put_u8(&w, 0);
 		wire_put_u16(&w, RRTYPE_OPT);
 		wire_put_u16(&w, OPT_UDP_OCTETS);
-		wire_put_u32(&w, 0);
+		wire_put_u32(&w, (uint32_t)verdicts[verdict].rcode >> 4 << 24 |
+					 (q->dnssec_ok ? 0x8000 : 0));
 		wire_put_u16(&w, 0);
 	}
 	size_t len = wire_out_len(&w);

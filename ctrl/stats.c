@@ -47,9 +47,10 @@ json_t *stats_answer(const char *name, const struct answer_stats *s)
 
 static const char *const notify_words[NOTIFY_VERDICT_COUNT] = {
 	[NOTIFY_ACCEPTED] = "notify_accepted",     [NOTIFY_DROPPED] = "notify_dropped",
-	[NOTIFY_MALFORMED] = "notify_malformed",   [NOTIFY_NOTIMP] = "notify_notimp",
-	[NOTIFY_NOTAUTH] = "notify_notauth",       [NOTIFY_REFUSED] = "notify_refused",
-	[NOTIFY_TSIG_ERROR] = "notify_tsig_error", [NOTIFY_OTHER_TYPE] = "notify_other_type",
+	[NOTIFY_MALFORMED] = "notify_malformed",   [NOTIFY_BADVERS] = "notify_badvers",
+	[NOTIFY_NOTIMP] = "notify_notimp",         [NOTIFY_NOTAUTH] = "notify_notauth",
+	[NOTIFY_REFUSED] = "notify_refused",       [NOTIFY_TSIG_ERROR] = "notify_tsig_error",
+	[NOTIFY_OTHER_TYPE] = "notify_other_type",
 };
 
 json_t *stats_service(const struct service_stats *s)

@@ -47,6 +47,7 @@ enum notify_verdict {
 	NOTIFY_ACCEPTED,   // event and reply
 	NOTIFY_DROPPED,    // shorter than a header, or a response: no reply
 	NOTIFY_MALFORMED,  // FORMERR
+	NOTIFY_BADVERS,    // EDNS of a version that we do not know
 	NOTIFY_NOTIMP,     // another opcode
 	NOTIFY_NOTAUTH,    // no zone of ours
 	NOTIFY_REFUSED,    // not from a source, or not signed as configured

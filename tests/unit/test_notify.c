@@ -399,6 +399,25 @@ static void edns_is_answered(void)
 	CU_ASSERT_EQUAL(wire_peek_be16(reply + 10), 2);
 }
 
+// The last octets of the reply are its OPT record's.
+static void edns_errors(void)
+{
+	make_notify();
+	append(10, "\0\0\51\20\0\0\0\200\0\0\0", 11); // DO
+	CU_ASSERT_EQUAL(handle("192.0.2.2"), NOTIFY_ACCEPTED);
+	CU_ASSERT_EQUAL(wire_peek_be32(reply + reply_len - 6), 0x8000);
+	make_notify();
+	append(10, "\0\0\51\20\0\0\1\0\0\0\0", 11); // version 1
+	CU_ASSERT_EQUAL(handle("192.0.2.2"), NOTIFY_BADVERS);
+	CU_ASSERT_EQUAL(reply[3] & 15, 0);
+	CU_ASSERT_EQUAL(wire_peek_be32(reply + reply_len - 6), 0x01000000);
+	make_notify();
+	append(10, "\0\0\51\20\0\0\0\0\0\0\0", 11);
+	append(10, "\0\0\51\20\0\0\0\0\0\0\0", 11);
+	CU_ASSERT_EQUAL(handle("192.0.2.2"), NOTIFY_MALFORMED);
+	CU_ASSERT_EQUAL(wire_peek_be16(reply + 10), 0);
+}
+
 // The longest names everywhere still fit the reply.
 static void longest_reply(void)
 {
@@ -445,6 +464,7 @@ static const struct unit_test tests[] = {
 	{ "cut anywhere", cut_anywhere },
 	{ "other messages", other_messages },
 	{ "EDNS is answered", edns_is_answered },
+	{ "EDNS errors", edns_errors },
 	{ "longest reply", longest_reply },
 	{ "texts", texts },
 };
