@@ -21,6 +21,7 @@
 #define IDLE_MS         60000
 #define SWEEP_MS        1000
 #define BACKLOG         16
+#define BODY_OCTETS     65536
 
 struct control_connection {
 	struct control *control;
@@ -29,6 +30,8 @@ struct control_connection {
 	uv_write_t write;
 	uint64_t progress_ms;
 	char *response;
+	struct control_task *task; // under way
+	FILE *body;                // to be sent behind the response
 	bool closing;
 	bool stop;     // the daemon, once the response is sent
 	bool skipping; // the rest of a line that is too long
@@ -41,6 +44,8 @@ struct control_connection {
 static void on_connection_closed(uv_handle_t *handle)
 {
 	struct control_connection *n = handle->data;
+	if (n->body)
+		fclose(n->body);
 	free(n->response);
 	free(n);
 }
@@ -51,6 +56,9 @@ static void close_connection(struct control_connection *n)
 	if (n->closing)
 		return;
 	n->closing = true;
+	if (n->task)
+		control_task_leave(n->task);
+	n->task = NULL;
 	for (struct control_connection **at = &c->connections; *at; at = &(*at)->next) {
 		if (*at == n) {
 			*at = n->next;
@@ -63,6 +71,32 @@ static void close_connection(struct control_connection *n)
 
 static void start_reading(struct control_connection *n);
 static void serve(struct control_connection *n);
+
+static void on_written(uv_write_t *req, int status);
+
+// The next piece of the body; false at its end. What ends early, for the disk
+// fails, is shorter than was said, so the connection ends with it.
+static bool send_body(struct control_connection *n)
+{
+	char *piece = n->body ? malloc(BODY_OCTETS) : NULL;
+	size_t len = piece ? fread(piece, 1, BODY_OCTETS, n->body) : 0;
+	bool failed = n->body && (!piece || ferror(n->body));
+	n->response = piece;
+	if (len && !failed) {
+		uv_buf_t buf = uv_buf_init(piece, (unsigned)len);
+		if (uv_write(&n->write, (uv_stream_t *)&n->pipe, &buf, 1, on_written) == 0)
+			return true;
+		failed = true;
+	}
+	if (n->body)
+		fclose(n->body);
+	n->body = NULL;
+	free(n->response);
+	n->response = NULL;
+	if (failed)
+		close_connection(n);
+	return false;
+}
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -77,14 +111,16 @@ static void on_written(uv_write_t *req, int status)
 	n->progress_ms = uv_now(n->control->options.loop);
 	if (status < 0)
 		close_connection(n);
-	else
+	else if (!send_body(n) && !n->closing)
 		serve(n);
 }
 
-// Sends the response, and reads no more until it is taken.
-static void respond(struct control_connection *n, json_t *response)
+// Reads no more until the response is taken.
+void control_respond(struct control_connection *n, json_t *response, FILE *body)
 {
 	size_t len = 0;
+	n->task = NULL;
+	n->body = body;
 	char *text = response ? json_dumps(response, JSON_COMPACT) : NULL;
 	json_decref(response);
 	if (text) {
@@ -105,7 +141,15 @@ static void serve_line(struct control_connection *n, const char *line, size_t le
 	struct control_request request = { 0 };
 	const char *why = control_parse(line, len, &request);
 	n->stop = !why && request.command == CONTROL_STOP;
-	respond(n, why ? control_error(why) : control_run(n->control, &request));
+	if (why || !control_is_slow(request.command)) {
+		json_t *response = why ? control_error(why) : control_run(n->control, &request);
+		control_respond(n, response, NULL);
+		return;
+	}
+	uv_read_stop((uv_stream_t *)&n->pipe);
+	n->task = control_task_start(n->control, n, &request);
+	if (!n->task)
+		close_connection(n);
 }
 
 // Serves the first complete line, if there is one; the rest waits its turn.
@@ -118,7 +162,8 @@ static void serve(struct control_connection *n)
 		n->len = 0;
 	n->skipping |= too_long;
 	if (too_long && !known) {
-		respond(n, control_error("a line of less than 4096 octets is expected"));
+		control_respond(n, control_error("a line of less than 4096 octets is expected"),
+				NULL);
 		return;
 	}
 	if (!end) {
@@ -188,7 +233,7 @@ static void on_idle_timer(uv_timer_t *timer)
 	struct control_connection *n, *next;
 	for (n = c->connections; n; n = next) {
 		next = n->next;
-		if (now_ms - n->progress_ms >= IDLE_MS)
+		if (!n->task && now_ms - n->progress_ms >= IDLE_MS)
 			close_connection(n);
 	}
 }

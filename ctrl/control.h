@@ -2,7 +2,8 @@
 // The control socket: JSON requests and responses, one a line.
 //
 // A request is an object {"command": "zone status", "zone": "example.com"}. A
-// response is {"ok": true, "result": {…}} or {"ok": false, "error": "…"}.
+// response is {"ok": true, "result": {…}} or {"ok": false, "error": "…"}. Behind
+// that of "zone dump" follow as many octets as its "octets" says.
 // Threads: the loop's, a registered RCU reader that is offline when it calls in
 // here. Ownership: control_new gives, control_free takes.
 #pragma once
@@ -55,6 +56,12 @@ enum control_command {
 	CONTROL_ZONE_STATUS,
 	CONTROL_ZONE_REFRESH,
 	CONTROL_ZONE_RETRANSFER,
+	CONTROL_ZONE_FREEZE,
+	CONTROL_ZONE_THAW,
+	CONTROL_ZONE_PURGE,
+	CONTROL_ZONE_DUMP,
+	CONTROL_ZONE_WAIT,
+	CONTROL_STORE_LIST,
 	CONTROL_STATS,
 	CONTROL_RELOAD,
 	CONTROL_STOP,
@@ -64,6 +71,8 @@ enum control_command {
 struct control_request {
 	enum control_command command;
 	struct name zone; // of the commands that want one
+	bool all;         // every zone instead, where that makes sense
+	uint32_t serial, timeout_s;
 };
 
 // Reads one line without its end. NULL, or a sentence on what was expected.

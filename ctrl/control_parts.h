@@ -2,6 +2,8 @@
 // What control.c (the socket) and control_run.c (the commands) share.
 #pragma once
 
+#include <stdio.h>
+
 #include "control.h"
 
 #define CONTROL_LINE_MAX 4096
@@ -21,3 +23,18 @@ struct control {
 // NULL if memory ran out.
 json_t *control_run(struct control *c, const struct control_request *request);
 json_t *control_error(const char *text);
+json_t *control_success(json_t *result);
+
+// What takes its time: a dump, or waiting for a serial.
+struct control_task;
+
+bool control_is_slow(enum control_command command);
+// Begins it; control_respond comes later, once. NULL if memory ran out.
+struct control_task *control_task_start(struct control *c, struct control_connection *n,
+					const struct control_request *request);
+// The connection goes away before its task is done.
+void control_task_leave(struct control_task *t);
+
+// Sends a response, and behind it what `body` holds from its start, which is
+// closed then; NULL: nothing.
+void control_respond(struct control_connection *n, json_t *response, FILE *body);

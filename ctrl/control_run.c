@@ -7,21 +7,45 @@
 #include "stats.h"
 #include "understudy/rcu.h"
 
+#define WAIT_DEFAULT_S 60
+#define WAIT_MOST_S    86400
+
 // ---- requests
 
 static const struct {
 	const char *name;
-	bool zone;
+	bool zone; // wants one
+	bool all;  // may be done to all
 } commands[CONTROL_COMMAND_COUNT] = {
 	[CONTROL_STATUS] = { "status", false },
 	[CONTROL_ZONES] = { "zones", false },
 	[CONTROL_ZONE_STATUS] = { "zone status", true },
-	[CONTROL_ZONE_REFRESH] = { "zone refresh", true },
-	[CONTROL_ZONE_RETRANSFER] = { "zone retransfer", true },
+	[CONTROL_ZONE_REFRESH] = { "zone refresh", true, true },
+	[CONTROL_ZONE_RETRANSFER] = { "zone retransfer", true, true },
+	[CONTROL_ZONE_FREEZE] = { "zone freeze", true, true },
+	[CONTROL_ZONE_THAW] = { "zone thaw", true, true },
+	[CONTROL_ZONE_PURGE] = { "zone purge", true, true },
+	[CONTROL_ZONE_DUMP] = { "zone dump", true, false },
+	[CONTROL_ZONE_WAIT] = { "zone wait", true, false },
+	[CONTROL_STORE_LIST] = { "store list", false, false },
 	[CONTROL_STATS] = { "stats", false },
 	[CONTROL_RELOAD] = { "reload", false },
 	[CONTROL_STOP] = { "stop", false },
 };
+
+static const char *parse_wait(json_t *object, struct control_request *out)
+{
+	json_t *serial = json_object_get(object, "serial");
+	json_t *timeout = json_object_get(object, "timeout");
+	json_int_t s = json_integer_value(serial), t = json_integer_value(timeout);
+	if (!json_is_integer(serial) || s < 0 || s > UINT32_MAX)
+		return "a number from 0 to 4294967295 is expected as \"serial\"";
+	if (timeout && (!json_is_integer(timeout) || t < 0 || t > WAIT_MOST_S))
+		return "seconds from 0 to 86400 are expected as \"timeout\"";
+	out->serial = (uint32_t)s;
+	out->timeout_s = timeout ? (uint32_t)t : WAIT_DEFAULT_S;
+	return NULL;
+}
 
 static const char *parse_object(json_t *object, struct control_request *out)
 {
@@ -34,13 +58,17 @@ static const char *parse_object(json_t *object, struct control_request *out)
 		i++;
 	if (i == CONTROL_COMMAND_COUNT)
 		return "unknown command: status, zones, zone status, zone refresh, zone "
-		       "retransfer, stats, reload or stop is expected";
-	if (commands[i].zone && !zone)
-		return "a \"zone\" is expected";
-	if (commands[i].zone && name_from_text(zone, &out->zone))
-		return "a domain name is expected as \"zone\"";
+		       "retransfer, zone freeze, zone thaw, zone purge, zone dump, zone wait, "
+		       "store list, stats, reload or stop is expected";
 	out->command = (enum control_command)i;
-	return NULL;
+	out->all = commands[i].all && json_is_true(json_object_get(object, "all"));
+	if (!commands[i].zone || out->all)
+		return NULL;
+	if (!zone)
+		return "a \"zone\" is expected";
+	if (name_from_text(zone, &out->zone))
+		return "a domain name is expected as \"zone\"";
+	return out->command == CONTROL_ZONE_WAIT ? parse_wait(object, out) : NULL;
 }
 
 const char *control_parse(const char *line, size_t len, struct control_request *out)
@@ -61,7 +89,7 @@ json_t *control_error(const char *text)
 	return json_pack("{s:b, s:s}", "ok", 0, "error", text);
 }
 
-static json_t *success(json_t *result)
+json_t *control_success(json_t *result)
 {
 	return json_pack("{s:b, s:o}", "ok", 1, "result", result);
 }
@@ -111,9 +139,10 @@ static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
 			    s->stored.stored ? json_integer(s->stored.serial) : json_null());
 	json_object_set_new(row, "records",
 			    json_integer(loaded ? (json_int_t)zone_record_count(z) : 0));
-	json_object_set_new(
-		row, "doing",
-		json_string(s->waiting ? "waiting" : zone_fsm_phase_text(s->fsm->phase)));
+	json_object_set_new(row, "doing",
+			    json_string(s->waiting       ? "waiting"
+					: s->fsm->frozen ? "frozen"
+							 : zone_fsm_phase_text(s->fsm->phase)));
 	json_object_set_new(row, "next_refresh_s",
 			    idle ? seconds_until(s->fsm->next_ms) : json_null());
 	json_object_set_new(row, "expires_s",
@@ -177,7 +206,7 @@ static json_t *run_zones(struct control *c)
 		json_array_append_new(list, zone_row(view, &s));
 	}
 	rcu_reader_offline();
-	return success(json_pack("{s:o}", "zones", list));
+	return control_success(json_pack("{s:o}", "zones", list));
 }
 
 static json_t *run_zone_status(struct control *c, const uint8_t *apex)
@@ -199,7 +228,7 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 	json_object_set_new(out, "failures", json_integer(s.fsm->failures));
 	json_object_set_new(out, "primaries", primaries);
 	json_object_set_new(out, "transfer", transfer_json(s.transfer));
-	return success(out);
+	return control_success(out);
 }
 
 static json_t *count_states(struct control *c)
@@ -247,7 +276,7 @@ static json_t *run_status(struct control *c)
 	json_object_set(out, "queries",
 			json_object_get(json_object_get(threads, "sum"), "queries"));
 	json_decref(threads);
-	return success(out);
+	return control_success(out);
 }
 
 static json_t *run_stats(struct control *c)
@@ -260,7 +289,7 @@ static json_t *run_stats(struct control *c)
 	json_object_set_new(out, "transfers", stats_zones(zones_stats(c->options.zones)));
 	json_object_set_new(out, "snapshot", stats_snapshot(c->options.db));
 	json_object_set_new(out, "store", stats_store(c->options.store));
-	return success(out);
+	return control_success(out);
 }
 
 // A report's `say` that collects, and logs.
@@ -276,14 +305,63 @@ static json_t *run_reload(struct control *c)
 	json_t *messages = json_array();
 	struct report report = { .say = collect, .arg = messages };
 	if (hooks->reload(hooks->arg, &report))
-		return success(json_pack("{s:o}", "messages", messages));
+		return control_success(json_pack("{s:o}", "messages", messages));
 	return json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
 			 "the configuration is wrong; the old one stays", "messages", messages);
 }
 
 static json_t *by_operator(enum result r)
 {
-	return r ? control_error("no such zone is configured") : success(json_object());
+	if (r == RESULT_NOT_FOUND)
+		return control_error("no such zone is configured");
+	return r ? control_error(result_text(r)) : control_success(json_object());
+}
+
+static enum result do_to(struct control *c, enum control_command command, const uint8_t *apex)
+{
+	struct zones *zones = c->options.zones;
+	enum result r;
+	switch (command) {
+	case CONTROL_ZONE_REFRESH: return zones_refresh(zones, apex);
+	case CONTROL_ZONE_RETRANSFER: return zones_retransfer(zones, apex);
+	case CONTROL_ZONE_FREEZE: return zones_freeze(zones, apex, true);
+	case CONTROL_ZONE_THAW: return zones_freeze(zones, apex, false);
+	case CONTROL_ZONE_PURGE:
+		r = zones_purge(zones, apex);
+		return r == RESULT_NOT_FOUND ? store_purge_name(c->options.store, apex) : r;
+	default: return RESULT_INVALID;
+	}
+}
+
+// To one zone, or to each; the first failure is what is told.
+static json_t *run_operation(struct control *c, const struct control_request *request)
+{
+	enum result r = RESULT_OK;
+	if (!request->all)
+		return by_operator(do_to(c, request->command, request->zone.wire));
+	for (size_t i = 0; i < zones_count(c->options.zones); i++) {
+		struct zone_status s;
+		zones_status_at(c->options.zones, i, &s);
+		enum result one = do_to(c, request->command, s.name->wire);
+		r = r ? r : one;
+	}
+	return by_operator(r);
+}
+
+static void add_stored(void *arg, const struct name *apex, uint32_t serial)
+{
+	json_t *row = json_object();
+	json_object_set_new(row, "zone", name_json(apex->wire));
+	json_object_set_new(row, "serial", json_integer(serial));
+	json_array_append_new(arg, row);
+}
+
+// What is stored of zones that are not configured.
+static json_t *run_store_list(struct control *c)
+{
+	json_t *list = json_array();
+	store_each_unconfigured(c->options.store, add_stored, list);
+	return control_success(json_pack("{s:o}", "zones", list));
 }
 
 json_t *control_run(struct control *c, const struct control_request *request)
@@ -293,11 +371,15 @@ json_t *control_run(struct control *c, const struct control_request *request)
 	case CONTROL_STATUS: return run_status(c);
 	case CONTROL_ZONES: return run_zones(c);
 	case CONTROL_ZONE_STATUS: return run_zone_status(c, apex);
-	case CONTROL_ZONE_REFRESH: return by_operator(zones_refresh(c->options.zones, apex));
-	case CONTROL_ZONE_RETRANSFER: return by_operator(zones_retransfer(c->options.zones, apex));
+	case CONTROL_ZONE_REFRESH:
+	case CONTROL_ZONE_RETRANSFER:
+	case CONTROL_ZONE_FREEZE:
+	case CONTROL_ZONE_THAW:
+	case CONTROL_ZONE_PURGE: return run_operation(c, request);
+	case CONTROL_STORE_LIST: return run_store_list(c);
 	case CONTROL_STATS: return run_stats(c);
 	case CONTROL_RELOAD: return run_reload(c);
-	case CONTROL_STOP: return success(json_object()); // done once this is sent
+	case CONTROL_STOP: return control_success(json_object()); // done once this is sent
 	default: return NULL;
 	}
 }

@@ -240,6 +240,11 @@ static void finish_round(struct step *s)
 static void start_round(struct step *s, unsigned at, bool direct)
 {
 	struct zone_fsm *z = s->z;
+	if (z->frozen) {
+		z->phase = ZONE_FSM_IDLE;
+		z->put_off = true;
+		return;
+	}
 	z->tried = 0;
 	z->direct = direct;
 	z->confirmed = false;
@@ -448,6 +453,26 @@ static void on_timer(struct step *s)
 	start_round(s, z->next_at, is_wanting(z));
 }
 
+// A round that is under way is put off as well.
+static void on_freeze(struct step *s)
+{
+	struct zone_fsm *z = s->z;
+	z->put_off |= z->phase != ZONE_FSM_IDLE;
+	cancel(s);
+	z->frozen = true;
+}
+
+static void on_thaw(struct step *s)
+{
+	struct zone_fsm *z = s->z;
+	bool due = z->put_off || s->now_ms >= z->next_ms;
+	if (!z->frozen)
+		return;
+	z->frozen = z->put_off = false;
+	if (due)
+		start_round(s, z->next_at, is_wanting(z));
+}
+
 static void on_event(struct step *s)
 {
 	struct zone_fsm *z = s->z;
@@ -486,6 +511,8 @@ static void on_event(struct step *s)
 		z->again = z->wanted = false;
 		start_round(s, 0, false);
 		break;
+	case ZONE_EVENT_FREEZE: on_freeze(s); break;
+	case ZONE_EVENT_THAW: on_thaw(s); break;
 	}
 }
 
@@ -502,7 +529,8 @@ static void check_expiry(struct step *s)
 static void set_timer(struct step *s)
 {
 	struct zone_fsm *z = s->z;
-	uint64_t at_ms = z->phase == ZONE_FSM_IDLE ? z->next_ms : ZONE_FSM_NEVER;
+	bool waits = z->phase == ZONE_FSM_IDLE && !z->frozen;
+	uint64_t at_ms = waits ? z->next_ms : ZONE_FSM_NEVER;
 	if (z->data == ZONE_SERVED && z->expire_ms < at_ms)
 		at_ms = z->expire_ms;
 	if (at_ms == z->timer_ms && s->event->kind != ZONE_EVENT_TIMER)

@@ -582,6 +582,7 @@ static struct store_timers timers_of(const struct secondary *z)
 {
 	struct xfr_time now = loop_time();
 	struct store_timers t = { .expired = z->fsm.data == ZONE_EXPIRED,
+				  .frozen = z->fsm.frozen,
 				  .refreshed_unix_s = z->success_unix_s,
 				  .next_unix_s = unix_of(now, z->fsm.next_ms) };
 	if (z->fsm.data != ZONE_NOT_LOADED)
@@ -674,6 +675,8 @@ static enum result restore(struct secondary *z, struct zone_version **out)
 	struct soa soa;
 	struct xfr_time now = loop_time();
 	enum result r = store_zone_load(z->stored, out, &t);
+	if (r == RESULT_OK || (r == RESULT_NOT_FOUND && !store_zone_timers(z->stored, &t)))
+		z->fsm.frozen = t.frozen;
 	if (r != RESULT_OK)
 		return r;
 	zone_version_soa(*out, &soa);
@@ -734,6 +737,7 @@ static void step(struct secondary *z, const struct zone_event *event)
 	struct zone_actions actions;
 	uint64_t refreshed_ms = z->fsm.refreshed_ms, next_ms = z->fsm.next_ms;
 	enum zone_state data = z->fsm.data;
+	bool frozen = z->fsm.frozen;
 	e.random = loop_random();
 	tell_machine(z, event->kind);
 	zone_fsm_step(&z->fsm, &e, loop_time().monotonic_ms, &actions);
@@ -745,7 +749,8 @@ static void step(struct secondary *z, const struct zone_event *event)
 		z->success_unix_s = loop_time().unix_s;
 	if (z->fsm.data == ZONE_SERVED && !z->unmarked && z->told_expire_ms != z->fsm.expire_ms)
 		tell_expiry(z);
-	if (z->fsm.refreshed_ms != refreshed_ms || z->fsm.next_ms != next_ms || z->fsm.data != data)
+	if (z->fsm.refreshed_ms != refreshed_ms || z->fsm.next_ms != next_ms ||
+	    z->fsm.data != data || z->fsm.frozen != frozen)
 		note(z);
 }
 
@@ -1040,6 +1045,44 @@ enum result zones_refresh(struct zones *zones, const uint8_t *apex)
 enum result zones_retransfer(struct zones *zones, const uint8_t *apex)
 {
 	return by_operator(zones, apex, ZONE_EVENT_RETRANSFER);
+}
+
+enum result zones_freeze(struct zones *zones, const uint8_t *apex, bool frozen)
+{
+	struct secondary *z = find(zones, apex);
+	if (!z)
+		return RESULT_NOT_FOUND;
+	step(z, &(struct zone_event){ .kind = frozen ? ZONE_EVENT_FREEZE : ZONE_EVENT_THAW });
+	advance(zones);
+	return RESULT_OK;
+}
+
+enum result zones_purge(struct zones *zones, const uint8_t *apex)
+{
+	struct zone_version *version;
+	struct secondary *z = find(zones, apex);
+	if (!z)
+		return RESULT_NOT_FOUND;
+	struct zone_fsm before = z->fsm;
+	step(z, &(struct zone_event){ .kind = ZONE_EVENT_FREEZE }); // nothing is under way
+	enum result r = zone_version_not_loaded(zones->db, z->name.wire, &version);
+	if (r != RESULT_OK && !before.frozen)
+		step(z, &(struct zone_event){ .kind = ZONE_EVENT_THAW });
+	if (r != RESULT_OK)
+		return r;
+	store_purge(z->stored);
+	zonedb_publish(zones->db, &version, 1);
+	uint32_t exchange = z->fsm.exchange;
+	zone_fsm_init(&z->fsm, &before.limits, before.primaries);
+	z->fsm.policy = before.policy;
+	z->fsm.exchange = exchange;
+	z->fsm.frozen = before.frozen;
+	z->unmarked = false;
+	z->told_expire_ms = z->success_unix_s = 0;
+	memset(&z->last, 0, sizeof(z->last));
+	step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
+	advance(zones);
+	return RESULT_OK;
 }
 
 // ---- status

@@ -42,6 +42,12 @@ void zones_notified(struct zones *zones, const struct notify_event *event);
 // By the operator. RESULT_OK or RESULT_NOT_FOUND.
 enum result zones_refresh(struct zones *zones, const uint8_t *apex);
 enum result zones_retransfer(struct zones *zones, const uint8_t *apex);
+// Frozen, a zone is served as it is and asks nobody; thawed, it makes up for what
+// came meanwhile. Lasts over restarts.
+enum result zones_freeze(struct zones *zones, const uint8_t *apex, bool frozen);
+// Forgets what is served and stored of the zone, which begins as if it were new.
+// Also RESULT_NO_MEMORY.
+enum result zones_purge(struct zones *zones, const uint8_t *apex);
 
 // How the last exchange with one primary ended.
 struct zone_primary_status {

@@ -340,6 +340,21 @@ void table_stats(FILE *to, json_t *result)
 		print_section(to, "STORE", json_object_get(result, "store"));
 }
 
+void table_store_list(FILE *to, json_t *result)
+{
+	struct table t = { .columns = 2 };
+	json_t *row;
+	size_t i;
+	char buf[CELL_OCTETS];
+	add_cell(&t, "ZONE");
+	add_cell(&t, "SERIAL");
+	json_array_foreach (json_object_get(result, "zones"), i, row) {
+		add_cell(&t, get_text(row, "zone"));
+		add_cell(&t, get_cell(row, "serial", buf));
+	}
+	print_table(to, &t, true);
+}
+
 void table_reload(FILE *to, json_t *result)
 {
 	json_t *message;

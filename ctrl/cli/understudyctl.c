@@ -10,31 +10,55 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "table.h"
 
 #define SOCKET_DEFAULT "/run/understudy/understudy.sock"
 #define TIMEOUT_S      30
+#define WAIT_S         60 // the daemon's default
 
 enum exit_status { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_CONNECT };
 
+enum arguments {
+	NONE,
+	ZONE,        // one zone
+	ZONES,       // zones, or --all
+	ZONE_FILE,   // a zone, and a file to write if not standard output
+	ZONE_SERIAL, // a zone and a serial; --timeout
+};
+
 struct command {
-	const char *words;                       // as typed, and as "command" of the request
-	bool zone;                               // a zone follows
+	const char *words; // as typed, and as "command" of the request
+	enum arguments arguments;
 	void (*print)(FILE *to, json_t *result); // NULL: there is nothing to say
 	const char *help;
 };
 
+static const char *const arguments_help[] = {
+	[NONE] = "",
+	[ZONE] = " ZONE",
+	[ZONES] = " ZONE...|--all",
+	[ZONE_FILE] = " ZONE [FILE]",
+	[ZONE_SERIAL] = " ZONE SERIAL",
+};
+
 static const struct command commands[] = {
-	{ "status", false, table_status, "the daemon as a whole" },
-	{ "zones", false, table_zones, "all zones" },
-	{ "zone status", true, table_zone_status, "one zone, its primaries and last transfer" },
-	{ "zone refresh", true, NULL, "ask the primaries now whether there is news" },
-	{ "zone retransfer", true, NULL, "transfer now, whatever the serial" },
-	{ "stats", false, table_stats, "counters, by thread and in sum" },
-	{ "reload", false, table_reload, "reread the configuration" },
-	{ "stop", false, NULL, "end the daemon" },
+	{ "status", NONE, table_status, "the daemon as a whole" },
+	{ "zones", NONE, table_zones, "all zones" },
+	{ "zone status", ZONE, table_zone_status, "one zone, its primaries and last transfer" },
+	{ "zone refresh", ZONES, NULL, "ask the primaries now whether there is news" },
+	{ "zone retransfer", ZONES, NULL, "transfer now, whatever the serial" },
+	{ "zone freeze", ZONES, NULL, "serve what there is and ask nobody" },
+	{ "zone thaw", ZONES, NULL, "end that, and make up for it" },
+	{ "zone purge", ZONES, NULL, "forget what is served and stored, begin anew" },
+	{ "zone dump", ZONE_FILE, NULL, "the zone as a zone file" },
+	{ "zone wait", ZONE_SERIAL, NULL, "return once that serial, or a later one, is served" },
+	{ "store list", NONE, table_store_list, "stored zones that are not configured" },
+	{ "stats", NONE, table_stats, "counters, by thread and in sum" },
+	{ "reload", NONE, table_reload, "reread the configuration" },
+	{ "stop", NONE, NULL, "end the daemon" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -43,39 +67,64 @@ static void usage(FILE *to)
 	fprintf(to, "usage: understudyctl [-s SOCKET] [--json] COMMAND\n"
 		    "  -s, --socket SOCKET  of the daemon (default " SOCKET_DEFAULT ")\n"
 		    "  -j, --json           print the response as JSON, as it came\n"
+		    "  -a, --all            all zones\n"
+		    "  -t, --timeout S      seconds that zone wait waits (default 60)\n"
 		    "  -V, --version        print the version\n"
 		    "  -h, --help           print this\n"
 		    "commands:\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %s%-*s %s\n", commands[i].words, 24 - (int)strlen(commands[i].words),
-			commands[i].zone ? " ZONE" : "", commands[i].help);
+		fprintf(to, "  %s%-*s %s\n", commands[i].words, 30 - (int)strlen(commands[i].words),
+			arguments_help[commands[i].arguments], commands[i].help);
 	fprintf(to,
 		"exit status: 0 done, 1 the daemon could not do it, 2 usage, 3 no connection\n");
 }
 
-// The command that the arguments begin with; its zone in *zone. NULL if none.
-static const struct command *find_command(int argc, char **argv, const char **zone)
+// What was asked for on the command line.
+struct wanted {
+	const struct command *command;
+	char **arguments;
+	int count;
+	bool all, raw;
+	const char *timeout;
+};
+
+static bool arguments_fit(const struct wanted *w)
+{
+	switch (w->command->arguments) {
+	case NONE: return w->count == 0 && !w->all;
+	case ZONE: return w->count == 1 && !w->all;
+	case ZONES: return w->all ? w->count == 0 : w->count > 0;
+	case ZONE_FILE: return (w->count == 1 || w->count == 2) && !w->all;
+	case ZONE_SERIAL: return w->count == 2 && !w->all;
+	}
+	return false;
+}
+
+// Fills in the command that the words begin with, and what follows it.
+static bool find_command(int argc, char **argv, struct wanted *w)
 {
 	for (size_t i = 0; i < COMMANDS; i++) {
 		const struct command *c = &commands[i];
 		const char *space = strchr(c->words, ' ');
 		int words = space ? 2 : 1;
 		size_t first = space ? (size_t)(space - c->words) : strlen(c->words);
-		if (argc != words + c->zone || strlen(argv[0]) != first ||
+		if (argc < words || strlen(argv[0]) != first ||
 		    memcmp(argv[0], c->words, first) != 0 ||
 		    (space && strcmp(argv[1], space + 1) != 0))
 			continue;
-		*zone = c->zone ? argv[words] : NULL;
-		return c;
+		w->command = c;
+		w->arguments = argv + words;
+		w->count = argc - words;
+		return arguments_fit(w) && (!w->timeout || c->arguments == ZONE_SERIAL);
 	}
-	return NULL;
+	return false;
 }
 
 // A connected socket, or -1 and errno.
-static int connect_to(const char *path)
+static int connect_to(const char *path, time_t timeout_s)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval timeout = { .tv_sec = TIMEOUT_S };
+	struct timeval timeout = { .tv_sec = timeout_s };
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -94,11 +143,26 @@ static int connect_to(const char *path)
 	return -1;
 }
 
-static bool send_request(FILE *stream, const struct command *c, const char *zone)
+// A number, or JSON's null, which the daemon then complains of.
+static json_t *number(const char *text)
 {
-	json_t *request = json_pack("{s:s}", "command", c->words);
+	char *end;
+	errno = 0;
+	long long value = strtoll(text, &end, 10);
+	return errno || end == text || *end ? json_null() : json_integer(value);
+}
+
+static bool send_request(FILE *stream, const struct wanted *w, const char *zone)
+{
+	json_t *request = json_pack("{s:s}", "command", w->command->words);
 	if (zone)
 		json_object_set_new(request, "zone", json_string(zone));
+	if (w->all)
+		json_object_set_new(request, "all", json_true());
+	if (w->command->arguments == ZONE_SERIAL)
+		json_object_set_new(request, "serial", number(w->arguments[1]));
+	if (w->timeout)
+		json_object_set_new(request, "timeout", number(w->timeout));
 	bool ok = request && json_dumpf(request, stream, JSON_COMPACT) == 0 &&
 		  fputc('\n', stream) != EOF && fflush(stream) == 0;
 	json_decref(request);
@@ -116,40 +180,104 @@ static json_t *receive_response(FILE *stream)
 	return response;
 }
 
-static int print_response(const struct command *c, json_t *response, bool raw)
+static int print_response(const struct wanted *w, const char *zone, json_t *response)
 {
+	const struct command *c = w->command;
 	bool ok = json_is_true(json_object_get(response, "ok"));
 	const char *error = json_string_value(json_object_get(response, "error"));
-	if (raw) {
+	if (w->raw) {
 		json_dumpf(response, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else if (!ok) {
 		table_reload(stderr, response); // messages, if there are any
-		fprintf(stderr, "understudyctl: %s\n", error ? error : "the daemon refused");
+		fprintf(stderr, "understudyctl: %s%s%s\n", zone && w->count > 1 ? zone : "",
+			zone && w->count > 1 ? ": " : "", error ? error : "the daemon refused");
 	} else if (c->print) {
 		c->print(stdout, json_object_get(response, "result"));
 	}
 	return ok ? EXIT_OK : EXIT_FAILED;
 }
 
-static int run(const char *path, const struct command *c, const char *zone, bool raw)
+static bool copy(FILE *from, FILE *to, json_int_t octets)
 {
-	int fd = connect_to(path);
-	FILE *stream = fd >= 0 ? fdopen(fd, "r+") : NULL;
-	if (!stream) {
-		fprintf(stderr, "understudyctl: %s: %s\n", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
+	char piece[65536];
+	while (octets) {
+		size_t want = octets < (json_int_t)sizeof(piece) ? (size_t)octets : sizeof(piece);
+		size_t got = fread(piece, 1, want, from);
+		if (got == 0 || fwrite(piece, 1, got, to) != got)
+			return false;
+		octets -= (json_int_t)got;
+	}
+	return fflush(to) == 0;
+}
+
+// The zone file behind a dump's response; into a file it goes whole or not at all.
+static int save_dump(FILE *stream, json_t *response, const char *path)
+{
+	json_t *result = json_object_get(response, "result");
+	json_int_t octets = json_integer_value(json_object_get(result, "octets"));
+	char *part = NULL;
+	FILE *to = stdout;
+	if (path)
+		to = asprintf(&part, "%s.part", path) > 0 ? fopen(part, "w") : NULL;
+	bool ok = to && copy(stream, to, octets);
+	if (to && path)
+		ok = (fclose(to) == 0) & ok;
+	if (path && ok)
+		ok = rename(part, path) == 0;
+	if (!ok)
+		fprintf(stderr, "understudyctl: %s: %s\n", path ? path : "the zone file",
+			errno ? strerror(errno) : "it was cut short");
+	if (path && !ok && to)
+		unlink(part);
+	free(part);
+	return ok ? EXIT_OK : EXIT_FAILED;
+}
+
+// A connection, once for each way.
+struct streams {
+	FILE *in, *out;
+};
+
+// One request, and its response.
+static int ask(const struct streams *s, const char *path, const struct wanted *w, const char *zone)
+{
+	json_t *response = send_request(s->out, w, zone) ? receive_response(s->in) : NULL;
+	if (!response) {
+		fprintf(stderr, "understudyctl: %s: the daemon did not respond\n", path);
 		return EXIT_CONNECT;
 	}
-	int status = EXIT_CONNECT;
-	json_t *response = send_request(stream, c, zone) ? receive_response(stream) : NULL;
-	if (response)
-		status = print_response(c, response, raw);
-	else
-		fprintf(stderr, "understudyctl: %s: the daemon did not respond\n", path);
+	bool dumps =
+		w->command->arguments == ZONE_FILE && json_is_true(json_object_get(response, "ok"));
+	int status = dumps && !w->raw ? EXIT_OK : print_response(w, zone, response);
+	if (dumps)
+		status = save_dump(s->in, response, w->count > 1 ? w->arguments[1] : NULL);
 	json_decref(response);
-	fclose(stream);
+	return status;
+}
+
+static int run(const char *path, const struct wanted *w)
+{
+	time_t timeout_s = TIMEOUT_S;
+	if (w->command->arguments == ZONE_SERIAL)
+		timeout_s += w->timeout ? atoi(w->timeout) : WAIT_S;
+	int fd = connect_to(path, timeout_s);
+	int again = fd >= 0 ? dup(fd) : -1;
+	if (again < 0) {
+		fprintf(stderr, "understudyctl: %s: %s\n", path, strerror(errno));
+		return EXIT_CONNECT;
+	}
+	struct streams s = { fdopen(fd, "r"), fdopen(again, "w") };
+	if (!s.in || !s.out)
+		abort(); // out of memory
+	int zones = w->command->arguments == ZONES && !w->all ? w->count : 1;
+	int status = EXIT_OK;
+	for (int i = 0; i < zones && status != EXIT_CONNECT; i++) {
+		int one = ask(&s, path, w, w->count ? w->arguments[i] : NULL);
+		status = one ? one : status;
+	}
+	fclose(s.out);
+	fclose(s.in);
 	return status;
 }
 
@@ -159,24 +287,26 @@ int main(int argc, char **argv)
 						 { "json", no_argument, NULL, 'j' },
 						 { "version", no_argument, NULL, 'V' },
 						 { "help", no_argument, NULL, 'h' },
+						 { "all", no_argument, NULL, 'a' },
+						 { "timeout", required_argument, NULL, 't' },
 						 { 0 } };
-	const char *path = SOCKET_DEFAULT, *zone = NULL;
-	bool raw = false;
+	const char *path = SOCKET_DEFAULT;
+	struct wanted w = { 0 };
 	int option;
-	while ((option = getopt_long(argc, argv, "s:jVh", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "s:jVhat:", options, NULL)) >= 0) {
 		switch (option) {
 		case 's': path = optarg; break;
-		case 'j': raw = true; break;
+		case 'j': w.raw = true; break;
+		case 'a': w.all = true; break;
+		case 't': w.timeout = optarg; break;
 		case 'V': printf("understudyctl %s\n", UNDERSTUDY_VERSION); return EXIT_OK;
 		case 'h': usage(stdout); return EXIT_OK;
 		default: usage(stderr); return EXIT_USAGE;
 		}
 	}
-	const struct command *c =
-		optind < argc ? find_command(argc - optind, argv + optind, &zone) : NULL;
-	if (!c) {
+	if (optind == argc || !find_command(argc - optind, argv + optind, &w)) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	return run(path, c, zone, raw);
+	return run(path, &w);
 }

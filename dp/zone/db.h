@@ -11,6 +11,7 @@
 struct zonedb {
 	struct arena *arena;
 	struct rcu_pointer current; // struct catalog
+	_Atomic uint64_t settled;   // no reader sees a catalogue before this generation
 
 	pthread_mutex_t lock;          // guards what follows: publishing, one at a time
 	struct arena_writer publisher; // of the catalogue's cells

@@ -141,6 +141,7 @@ struct catalog {
 	struct twig root; // ref 0: no zones
 	uint64_t zones;
 	uint64_t generation;
+	struct zonedb *db;
 	struct rcu_retired retired;
 };
 

@@ -25,6 +25,7 @@ enum result zonedb_new(const struct zonedb_options *options, struct zonedb **out
 		return r;
 	}
 	empty->base = db->arena->base;
+	empty->db = db;
 	pthread_mutex_init(&db->lock, NULL);
 	arena_writer_init(&db->publisher, db->arena);
 	db->publisher.privileged = true;
@@ -275,15 +276,26 @@ static cell_ref state_head(struct zonedb *db, const struct zone_version *v, cell
 	return ref;
 }
 
+// Nobody is left who sees it.
 static void free_catalog(struct rcu_retired *item)
 {
-	free((char *)item - offsetof(struct catalog, retired));
+	struct catalog *c =
+		(struct catalog *)(void *)((char *)item - offsetof(struct catalog, retired));
+	atomic_store_explicit(&c->db->settled, c->generation + 1, memory_order_relaxed);
+	free(c);
+}
+
+uint64_t zonedb_settled(const struct zonedb *db)
+{
+	return atomic_load_explicit(&((struct zonedb *)(uintptr_t)db)->settled,
+				    memory_order_relaxed);
 }
 
 void zonedb_swap(struct zonedb *db, struct catalog *next, struct twig root, int64_t zones_more)
 {
 	const struct catalog *now = rcu_pointer_read(&db->current);
 	next->base = now->base;
+	next->db = db;
 	next->root = root;
 	next->zones = now->zones + (uint64_t)zones_more;
 	next->generation = now->generation + 1;

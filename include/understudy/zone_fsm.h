@@ -90,8 +90,10 @@ struct zone_fsm {
 	uint64_t ended_ms;           // of the last round
 	uint64_t refreshed_ms;       // last confirmation or transfer
 	uint64_t expire_ms;          // meaningful unless ZONE_NOT_LOADED
-	uint64_t given_up;           // NOTIFYs of a serial that never came
-	uint64_t timer_ms;           // what the caller's timer is set to
+	bool frozen;
+	bool put_off;      // a round, while frozen
+	uint64_t given_up; // NOTIFYs of a serial that never came
+	uint64_t timer_ms; // what the caller's timer is set to
 };
 
 enum zone_event_kind {
@@ -105,6 +107,8 @@ enum zone_event_kind {
 	ZONE_EVENT_REFRESH,    // operator: ask now
 	ZONE_EVENT_RETRANSFER, // operator: transfer now, whatever the serial
 	ZONE_EVENT_RELOAD,     // configuration reread: number of primaries
+	ZONE_EVENT_FREEZE,     // operator: ask nobody, whatever comes; what is held expires
+	ZONE_EVENT_THAW,       // operator: make up for what was put off
 };
 
 struct zone_event {

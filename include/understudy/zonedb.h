@@ -133,6 +133,9 @@ void zonedb_publish(struct zonedb *db, struct zone_version *const versions[], si
 // The caller must see to it that no transaction is open.
 enum result zonedb_compact(struct zonedb *db);
 
+// The generation (catalog_generation) that every reader sees, or a later one.
+uint64_t zonedb_settled(const struct zonedb *db);
+
 struct zonedb_stats {
 	uint64_t chunks;         // mapped, 2 MiB each
 	uint64_t chunks_huge;    // of them on hugetlb pages

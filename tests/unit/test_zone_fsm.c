@@ -853,6 +853,32 @@ static void texts(void)
 	}
 }
 
+static void frozen(void)
+{
+	loaded(1);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_FREEZE), "timer 1000");
+	CU_ASSERT_STRING_EQUAL(notified_of(0, 2), "");
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_REFRESH), "");
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_THAW), "ixfr 0");
+	// Nothing has come meanwhile: the timer goes on.
+	loaded(1);
+	happens(ZONE_EVENT_FREEZE);
+	now_ms = S(50);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_THAW), "timer 100");
+	// In the middle of something; it expires all the same.
+	loaded(1);
+	happens(ZONE_EVENT_REFRESH);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_FREEZE), "cancel 0");
+	now_ms = S(1000);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_TIMER), "expired, timer -");
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_THAW), "ask 0");
+	// Before the first transfer.
+	fresh(1);
+	happens(ZONE_EVENT_FREEZE);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_START), "");
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_THAW), "axfr 0");
+}
+
 UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "first transfer tries all, backs off", first_transfer_tries_all_and_backs_off },
 	  { "refresh, unchanged", refresh_unchanged }, { "refresh, newer", refresh_newer },
@@ -865,8 +891,9 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "confirmation at expiry", confirmation_at_expiry }, { "NOTIFY when idle", notify_idle },
 	  { "NOTIFY during a transfer", notify_during_a_transfer },
 	  { "NOTIFY, then failure", notify_after_failure }, { "retransfer", retransfer },
-	  { "reload", reload }, { "no primaries", no_primaries }, { "limits", limits },
-	  { "jitter", jitter }, { "IXFR falls back to AXFR", ixfr_falls_back },
+	  { "reload", reload }, { "frozen", frozen }, { "no primaries", no_primaries },
+	  { "limits", limits }, { "jitter", jitter },
+	  { "IXFR falls back to AXFR", ixfr_falls_back },
 	  { "a primary without IXFR", primary_without_ixfr },
 	  { "NOTIFY ahead of the serial", notify_ahead },
 	  { "older serial, accepted", older_accepted },

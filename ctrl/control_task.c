@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Commands of the control socket that take their time: dumps, and waiting.
+//
+// A dump is written into a file without a name by a thread of libuv's, which is
+// an RCU reader while it does so, and then sent. A connection that closes leaves
+// its task behind, which then ends alone.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "control_parts.h"
+#include "loop.h"
+#include "understudy/rcu.h"
+#include "understudy/serial.h"
+#include "zone_text.h"
+
+#define LOOK_MS 5
+
+struct control_task {
+	struct control *control;
+	struct control_connection *connection; // NULL once it is gone
+	struct control_request request;
+	uv_work_t work;
+	uv_timer_t timer;
+	uint64_t until_ms;
+	// Of a dump.
+	FILE *out;
+	enum result result;
+	uint32_t serial;
+	// Of waiting.
+	bool served;         // the serial is
+	uint64_t generation; // and was, by then
+};
+
+bool control_is_slow(enum control_command command)
+{
+	return command == CONTROL_ZONE_DUMP || command == CONTROL_ZONE_WAIT;
+}
+
+// ---- dump
+
+static void dump(uv_work_t *work)
+{
+	struct control_task *t = work->data;
+	rcu_reader_register();
+	const struct catalog *view = zonedb_view(t->control->options.db);
+	const struct zone *z = catalog_zone(view, t->request.zone.wire);
+	t->result = !z                                 ? RESULT_NOT_FOUND
+		    : zone_state(z) == ZONE_NOT_LOADED ? RESULT_NO_SOA
+						       : RESULT_OK;
+	if (t->result == RESULT_OK) {
+		t->serial = zone_serial(z);
+		zone_text_zone(t->out, view, z);
+	}
+	rcu_reader_unregister();
+	if (fflush(t->out) || ferror(t->out))
+		t->result = RESULT_IO;
+}
+
+static void after_dump(uv_work_t *work, int status)
+{
+	struct control_task *t = work->data;
+	FILE *out = t->out;
+	long octets = ftell(out);
+	(void)status;
+	rewind(out);
+	if (t->connection && t->result == RESULT_OK && octets >= 0) {
+		json_t *result = json_object();
+		json_object_set_new(result, "octets", json_integer(octets));
+		json_object_set_new(result, "serial", json_integer(t->serial));
+		control_respond(t->connection, control_success(result), out);
+		out = NULL;
+	} else if (t->connection) {
+		const char *why = t->result == RESULT_NOT_FOUND ? "no such zone is configured"
+				  : t->result == RESULT_NO_SOA
+					  ? "the zone is not loaded"
+					  : "the dump could not be written to a temporary file";
+		control_respond(t->connection, control_error(why), NULL);
+	}
+	if (out)
+		fclose(out);
+	free(t);
+}
+
+// ---- waiting
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void end_wait(struct control_task *t, json_t *response)
+{
+	struct control_connection *n = t->connection;
+	t->connection = NULL;
+	if (n)
+		control_respond(n, response, NULL);
+	uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+}
+
+// Looks at what is served; false if there is no such zone.
+static bool look(struct control_task *t)
+{
+	rcu_reader_online();
+	const struct catalog *view = zonedb_view(t->control->options.db);
+	const struct zone *z = catalog_zone(view, t->request.zone.wire);
+	bool served = z && zone_state(z) == ZONE_SERVED &&
+		      !serial_newer(t->request.serial, zone_serial(z));
+	if (served && !t->served)
+		t->generation = catalog_generation(view);
+	t->served = served;
+	t->serial = z ? zone_serial(z) : 0;
+	rcu_reader_offline();
+	return z != NULL;
+}
+
+// Every reader sees it once none is left that may see an earlier world.
+static void on_look(uv_timer_t *timer)
+{
+	struct control_task *t = timer->data;
+	if (!look(t)) {
+		end_wait(t, control_error("no such zone is configured"));
+	} else if (t->served && zonedb_settled(t->control->options.db) >= t->generation) {
+		json_t *result = json_object();
+		json_object_set_new(result, "serial", json_integer(t->serial));
+		end_wait(t, control_success(result));
+	} else if (loop_time().monotonic_ms >= t->until_ms) {
+		end_wait(t, control_error("the serial is not served yet"));
+	}
+}
+
+// ---- tasks
+
+struct control_task *control_task_start(struct control *c, struct control_connection *n,
+					const struct control_request *request)
+{
+	struct control_task *t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->control = c;
+	t->connection = n;
+	t->request = *request;
+	t->work.data = t->timer.data = t;
+	if (request->command == CONTROL_ZONE_WAIT) {
+		t->until_ms = loop_time().monotonic_ms + (uint64_t)request->timeout_s * 1000;
+		uv_timer_init(c->options.loop, &t->timer);
+		uv_timer_start(&t->timer, on_look, 0, LOOK_MS);
+		return t;
+	}
+	t->out = tmpfile();
+	if (t->out && uv_queue_work(c->options.loop, &t->work, dump, after_dump) == 0)
+		return t;
+	if (t->out)
+		fclose(t->out);
+	free(t);
+	return NULL;
+}
+
+void control_task_leave(struct control_task *t)
+{
+	t->connection = NULL;
+	if (t->request.command == CONTROL_ZONE_WAIT)
+		uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+}
