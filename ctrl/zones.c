@@ -687,6 +687,8 @@ static enum result restore(struct secondary *z, struct zone_version **out)
 	zone_fsm_restore(&z->fsm, &soa, now.monotonic_ms + next_ms,
 			 now.monotonic_ms + (t.expired ? 0 : expire_ms));
 	z->success_unix_s = t.refreshed_unix_s;
+	z->served_serial = soa.serial;
+	z->served_serial_known = true;
 	restore_primaries(z, &t);
 	if (t.expired || !expire_ms)
 		zone_version_expire(*out);
@@ -1065,7 +1067,7 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex)
 		return RESULT_NOT_FOUND;
 	struct zone_fsm before = z->fsm;
 	step(z, &(struct zone_event){ .kind = ZONE_EVENT_FREEZE }); // nothing is under way
-	enum result r = zone_version_not_loaded(zones->db, z->name.wire, &version);
+	enum result r = zone_version_not_loaded(zones->db, z->config->name.wire, &version);
 	if (r != RESULT_OK && !before.frozen)
 		step(z, &(struct zone_event){ .kind = ZONE_EVENT_THAW });
 	if (r != RESULT_OK)
@@ -1077,9 +1079,10 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex)
 	z->fsm.policy = before.policy;
 	z->fsm.exchange = exchange;
 	z->fsm.frozen = before.frozen;
-	z->unmarked = false;
+	z->unmarked = z->served_serial_known = false;
 	z->told_expire_ms = z->success_unix_s = 0;
 	memset(&z->last, 0, sizeof(z->last));
+	memset(&z->vetted, 0, sizeof(z->vetted));
 	step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
 	advance(zones);
 	return RESULT_OK;
