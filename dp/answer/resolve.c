@@ -175,8 +175,9 @@ static bool alias_applies(uint16_t qtype)
 }
 
 // Goes on to another name. False, and the reply ends here as it is, if that
-// has been there before, is one too many, or is in another zone and the
-// configuration does not want that.
+// has been there before, is one too many, or is in another zone. An alias is
+// followed in the zone of the question, also where a zone of ours below it is
+// closer (as Knot and NSD do), unless the configuration wants all zones.
 static bool follow(struct resolver *rs, const uint8_t *name)
 {
 	if (rs->aliases == RESOLVE_ALIASES_MAX)
@@ -190,13 +191,12 @@ static bool follow(struct resolver *rs, const uint8_t *name)
 		.qname_len = (uint16_t)name_length(name),
 		.qtype = rs->query->qtype,
 	};
-	// DS of the zone's own apex would be looked for in the parent.
-	if (!rs->across_zones && name_equal(name, zone_apex(rs->home)))
-		rs->chased.qtype = RRTYPE_ANY;
-	zone_find_burst(rs->view, (struct find *[]){ &rs->chased }, 1);
+	if (rs->across_zones)
+		zone_find_burst(rs->view, (struct find *[]){ &rs->chased }, 1);
+	else
+		zone_find_in(rs->view, rs->home, &rs->chased);
 	rs->found = &rs->chased;
-	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA &&
-	       (rs->chased.zone == rs->home || rs->across_zones);
+	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA;
 }
 
 // True if there is a next name to be answered for.

@@ -357,6 +357,19 @@ static bool lookup_in(struct lookup *l, struct find *f, const struct zone *z, co
 	return zone_covers(z, l) && zone_enter(l, z);
 }
 
+void zone_find_in(const struct catalog *view, const struct zone *z, struct find *f)
+{
+	struct lookup l;
+	l.find = f;
+	find_clear(f);
+	lookup_name(&l, f->qname, f->qname_len);
+	if (!zone_covers(z, &l) || !zone_enter(&l, z))
+		return;
+	while (!zone_step(view->base, &l))
+		;
+	zone_finish(view->base, &l);
+}
+
 const struct node *zone_node_exact(const struct catalog *view, const struct zone *z,
 				   const uint8_t *name)
 {
@@ -383,9 +396,7 @@ const struct node *zone_node_before(const struct catalog *view, const struct zon
 	// Below a cut or DNAME: the owner of that is the last authoritative name.
 	uint8_t owner[NAME_MAX_OCTETS];
 	node_owner(z, n, owner);
-	lookup_in(&l, &f, z, owner);
-	while (!zone_step(view->base, &l))
-		;
-	zone_finish(view->base, &l);
+	f = (struct find){ .qname = owner, .qname_len = (uint16_t)name_length(owner) };
+	zone_find_in(view, z, &f);
 	return f.cut ? f.cut : f.dname ? f.dname : n;
 }

@@ -67,6 +67,10 @@ struct find {
 // Looks n names up (n at most FIND_BURST_MAX), all of them advancing together.
 void zone_find_burst(const struct catalog *view, struct find *const finds[], unsigned n);
 
+// Looks one name up in `zone` only, whatever other zones are above or below it,
+// and whatever qtype says: FIND_NO_ZONE if the name is not at or below its apex.
+void zone_find_in(const struct catalog *view, const struct zone *zone, struct find *f);
+
 // Looks for a name in `zone` only, without regard to cuts, DNAMEs or wildcards:
 // the node if it exists and owns records, else NULL. For additional data and
 // glue. The name need not be in the zone.

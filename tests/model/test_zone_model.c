@@ -189,10 +189,9 @@ static void node_must_be(const struct zone *z, const struct node *n, const uint8
 	MUST(name_equal(have, owner));
 }
 
-static void compare_find(const struct name *q, const struct find *f)
+static void compare_find(const struct model_zone *m, const struct name *q, const struct find *f)
 {
-	const struct model_zone *m = model_zone_for(q, f->qtype);
-	if (!m) {
+	if (!m || !name_is_at_or_below(q->wire, m->apex.wire)) {
 		MUST(f->status == FIND_NO_ZONE && !f->zone);
 		return;
 	}
@@ -414,8 +413,13 @@ static void ask(const struct catalog *view)
 	}
 	zone_find_burst(view, list, n);
 	for (unsigned i = 0; i < n; i++) {
-		compare_find(&names[i], &finds[i]);
-		const struct model_zone *m = model_zone_for(&names[i], RRTYPE_A);
+		compare_find(model_zone_for(&names[i], finds[i].qtype), &names[i], &finds[i]);
+		const struct model_zone *m = &zones[upto(ZONES)];
+		if (m->present) {
+			zone_find_in(view, catalog_zone(view, m->apex.wire), &finds[i]);
+			compare_find(m, &names[i], &finds[i]);
+		}
+		m = model_zone_for(&names[i], RRTYPE_A);
 		if (!m || m->state != ZONE_SERVED)
 			continue;
 		const struct zone *z = catalog_zone(view, m->apex.wire);
