@@ -135,11 +135,14 @@ class Understudy(Secondary):
             name, algorithm, secret = self.key
             config["keys"] = [{"name": name, "algorithm": algorithm, "secret": secret}]
         with_key = {"key": self.key[0]} if self.key else {}
-        config["primaries"] = [{"id": f"p{a}", "address": a, **with_key} for a in self.primaries]
+        config["primaries"] = [{"id": f"p{a}", "address": a, **with_key,
+                                **self.options.get("primary_options", {})}
+                               for a in self.primaries]
         config["zones"] = [{"name": z, "primaries": [f"p{a}" for a in of]}
                            for z, of in self.zones.items()]
         for section in ("server", "listen", "tcp", "cookies", "rate-limit", "transfer", "memory",
-                        "database", "dpdk", "ports", "keys", "key-files", "primaries", "zones"):
+                        "database", "dpdk", "ports", "keys", "key-files", "primaries",
+                        "templates", "zones"):
             if section in self.options:
                 config[section] = self.options[section]
         return config
