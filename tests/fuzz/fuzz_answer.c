@@ -25,6 +25,14 @@ static const char nasty_zone[] = "@ 300 SOA n r 1 3600 600 86400 60\n"
 				 "a 300 MX 30 o.s\n"
 				 "a 300 SRV 1 1 1 n\n"
 				 "a 300 TXT \"\"\n"
+				 "a 300 NAPTR 1 1 \"S\" \"\" \"\" a\n"
+				 "a 300 NAPTR 1 2 \"a\" \"\" \"\" x.w\n"
+				 "a 300 KX 1 x.w\n"
+				 "a 300 HTTPS 0 n\n"
+				 "a 300 HTTPS 1 .\n"
+				 "n 300 HTTPS 0 a\n"
+				 "*.w 300 SVCB 0 y.w\n"
+				 "*.w 300 SVCB 1 .\n"
 				 "a 300 TYPE65280 \\# 0\n"
 				 "a 300 RRSIG \\# 19 00010803000000000000000000000000000000\n"
 				 "*.w 300 A 192.0.2.3\n"
@@ -118,6 +126,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	zones.settings.identity_len = 2;
 	memset(zones.settings.version, 'v', ANSWER_TEXT_MAX);
 	zones.settings.version_len = ANSWER_TEXT_MAX;
+	zones.settings.cross_zone_aliases = true;
 	world_zone(&zones, "z.", nasty_zone);
 	world_zone(&zones, "s.z.", "@ 300 SOA n r 1 1 1 1 1\n@ 300 NS o\n@ 300 DNAME a.z.\n");
 	world_not_loaded(&zones, "p.z.");
