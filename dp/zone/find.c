@@ -392,11 +392,5 @@ const struct node *zone_node_before(const struct catalog *view, const struct zon
 	if (!lookup_in(&l, &f, z, name))
 		return NULL;
 	const struct trie_place place = { l.key, l.key_len, l.bound[l.apex_labels] };
-	const struct node *n = trie_beside(view->base, &z->root, &place).left;
-	// Below a cut or DNAME: the owner of that is the last authoritative name.
-	uint8_t owner[NAME_MAX_OCTETS];
-	node_owner(z, n, owner);
-	f = (struct find){ .qname = owner, .qname_len = (uint16_t)name_length(owner) };
-	zone_find_in(view, z, &f);
-	return f.cut ? f.cut : f.dname ? f.dname : n;
+	return trie_beside(view->base, &z->root, &place).left;
 }

@@ -18,10 +18,13 @@ static const struct node *closest_node(const uint8_t *base, const struct twig *a
 	return cell_at(base, at->ref);
 }
 
+// The last authoritative node below the twig: what is below a cut or DNAME is not.
 static const struct node *last_node(const uint8_t *base, const struct twig *at)
 {
-	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
-		at = twig_children(base, at) + word_children(word) - 1;
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));) {
+		unsigned last = word & TWIG_STOP ? 0 : word_children(word) - 1;
+		at = twig_children(base, at) + last;
+	}
 	return cell_at(base, at->ref);
 }
 
@@ -47,25 +50,32 @@ static struct parting part(const struct trie_place *p, const struct node *n)
 	};
 }
 
-// The twig whose last leaf comes right before the place; NULL: there is none.
+// The twig whose last leaf comes right before the place; NULL: there is none. On the
+// way down the first branch that stops lookups makes its cut or DNAME the answer for
+// all that is below.
 static const struct twig *twig_before(const uint8_t *base, const struct twig *at,
 				      const struct trie_place *p, const struct parting *parting)
 {
-	const struct twig *left = NULL;
+	const struct twig *left = NULL, *stop = NULL;
 	for (;;) {
 		uint64_t word = twig_word(at);
 		unsigned offset = word_offset(word);
 		if (word_is_leaf(word) || (!parting->never && offset > parting->at))
 			break;
+		const struct twig *children = twig_children(base, at);
+		if (!stop && (word & TWIG_STOP))
+			stop = children;
 		unsigned symbol = place_symbol(p, offset), index = word_index(word, symbol);
 		if (index > 0)
-			left = twig_children(base, at) + index - 1;
+			left = stop ? stop : children + index - 1;
 		if (!(word & symbol_bit(symbol)))
 			return left;
-		at = twig_children(base, at) + index;
+		at = children + index;
 	}
 	// Otherwise all that is below here comes behind the place, or is its node.
-	return !parting->never && parting->theirs_less ? at : left;
+	if (!parting->never && parting->theirs_less)
+		return stop ? stop : at;
+	return left;
 }
 
 struct trie_beside trie_beside(const uint8_t *base, const struct twig *root,

@@ -15,7 +15,9 @@ struct trie_place {
 
 struct trie_beside {
 	const struct node *exact; // of this name, or NULL
-	const struct node *left;  // the one before it; the last of all if it is the first
+	// The one before it, the last of all if it is the first; but the owner of a
+	// cut or DNAME for all that is below that.
+	const struct node *left;
 };
 
 // `root` is not empty. The name is at or below the apex.
