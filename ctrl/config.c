@@ -279,18 +279,26 @@ static void resolve_keys(struct resolver *r)
 	}
 }
 
-// Reads key files; a relative name is looked for beside the configuration.
-static void resolve_key_files(struct resolver *r)
+// The path of a file that is looked for beside the configuration, unless it is
+// absolute; to be freed. NULL, and reported, if memory ran out.
+static char *beside(struct resolver *r, const char *name)
 {
 	const char *slash = strrchr(r->file, '/');
+	int dir = slash && name[0] != '/' ? (int)(slash - r->file) + 1 : 0;
+	char *path;
+	if (asprintf(&path, "%.*s%s", dir, r->file, name) >= 0)
+		return path;
+	report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
+	return NULL;
+}
+
+static void resolve_key_files(struct resolver *r)
+{
 	for (unsigned i = 0; i < r->config->key_files_count; i++) {
 		const char *name = r->config->key_files[i];
-		int dir = slash && name[0] != '/' ? (int)(slash - r->file) + 1 : 0;
-		char *path;
-		if (asprintf(&path, "%.*s%s", dir, r->file, name) < 0) {
-			report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
+		char *path = beside(r, name);
+		if (!path)
 			return;
-		}
 		if (access(path, R_OK) != 0)
 			wrong(r, "key-files[%u]", i, name, "a readable file");
 		else
@@ -311,13 +319,68 @@ static const struct tsig_key *find_key(const struct config *c, const char *text)
 	return name_from_text(text, &name) ? NULL : key_list_find(&c->key_list, name.wire);
 }
 
+static void wrong_tls(struct resolver *r, unsigned index, const struct tls_mistake *m)
+{
+	char path[PATH_OCTETS], pin[16] = "";
+	if (strcmp(m->field, "pins") == 0)
+		snprintf(pin, sizeof(pin), "[%u]", m->index);
+	snprintf(path, sizeof(path), "primaries[%u].tls.%s%s", index, m->field, pin);
+	report_error(r->report, r->file, yaml_tree_line(r->tree, path), "%s: %s expected%s%s", path,
+		     m->expected, m->detail ? ": " : "", m->detail ? m->detail : "");
+}
+
+// What files say is read now, so that mistakes in them are found now.
+static void resolve_tls(struct resolver *r, struct config_primary *p, unsigned index)
+{
+	static const struct config_tls none;
+	const struct config_tls *o = p->tls_options ? p->tls_options : &none;
+	const char *const names[] = { o->ca, o->certificate, o->key };
+	char *paths[3] = { 0 };
+	struct tls_mistake mistake;
+	bool system = !o->ca || strcmp(o->ca, TLS_CA_SYSTEM) == 0;
+	for (unsigned i = system; i < 3; i++) {
+		paths[i] = names[i] ? beside(r, names[i]) : NULL;
+		if (names[i] && !paths[i])
+			goto cleanup;
+	}
+	const struct tls_settings settings = {
+		.ca = system ? o->ca : paths[0],
+		.name = o->name ? o->name : p->address_text,
+		.pins = (const char *const *)o->pins,
+		.pins_count = o->pins_count,
+		.certificate = paths[1],
+		.key = paths[2],
+	};
+	enum result result = tls_context_new(&settings, &mistake, &p->tls);
+	if (result == RESULT_INVALID)
+		wrong_tls(r, index, &mistake);
+	else if (result)
+		report_error(r->report, r->file, 0, "%s", result_text(result));
+	else if (paths[2])
+		keyfile_warn_of_readers(paths[2], r->report);
+cleanup:
+	for (unsigned i = 0; i < 3; i++)
+		free(paths[i]);
+}
+
+static void resolve_transport(struct resolver *r, struct config_primary *p, unsigned index)
+{
+	bool tls = p->transport && *p->transport == CONFIG_TRANSPORT_TLS;
+	if (!p->port)
+		p->port = tls ? TLS_PORT : DEFAULT_PORT;
+	if (tls)
+		resolve_tls(r, p, index);
+	else if (p->tls_options)
+		wrong(r, "primaries[%u].tls", index, "tls", "\"transport: tls\" beside it");
+}
+
 static void resolve_primaries(struct resolver *r)
 {
 	struct config *c = r->config;
 	for (unsigned i = 0; i < c->primaries_count; i++) {
 		struct config_primary *p = &c->primaries[i];
 		r->primaries_by_id[i] = p;
-		p->port = p->port ? p->port : DEFAULT_PORT;
+		resolve_transport(r, p, i);
 		if (!parse_address(p->address_text, p->port, &p->address) ||
 		    !is_unicast(&p->address))
 			wrong(r, "primaries[%u].address", i, p->address_text,
@@ -639,6 +702,8 @@ void config_free(struct config *c)
 		if (c->ports[i].exception)
 			free(c->ports[i].exception->addresses);
 	}
+	for (unsigned i = 0; i < c->primaries_count; i++)
+		tls_context_unref(c->primaries[i].tls);
 	free(c->zones_by_name);
 	struct resolver none = { 0 };
 	cyaml_config_t cyaml = cyaml_config(&none);
@@ -646,17 +711,6 @@ void config_free(struct config *c)
 	cyaml_err_t e = cyaml_free(&cyaml, &config_schema, c, 0);
 	assert(e == CYAML_OK);
 	(void)e;
-}
-
-static void warn_of_readers(int fd, const struct config *c, const char *path, struct report *report)
-{
-	struct stat st;
-	if ((c->keys_count || c->cookies.secret_texts_count) && fstat(fd, &st) == 0 &&
-	    (st.st_mode & S_IROTH))
-		report_warning(report, path, 0,
-			       "anybody may read this file, which holds secrets (mode %04o): 0640 "
-			       "or less is expected",
-			       (unsigned)st.st_mode & 07777);
 }
 
 struct config *config_read(const char *path, struct report *report)
@@ -682,8 +736,8 @@ struct config *config_read(const char *path, struct report *report)
 		goto cleanup;
 	}
 	config = config_parse(path, text, len, report);
-	if (config)
-		warn_of_readers(fileno(f), config, path, report);
+	if (config && (config->keys_count || config->cookies.secret_texts_count))
+		keyfile_warn_of_readers(path, report);
 cleanup:
 	if (text)
 		explicit_bzero(text, len);

@@ -16,6 +16,7 @@
 
 #include "keyfile.h"
 #include "report.h"
+#include "tls.h"
 #include "understudy/answer.h"
 #include "understudy/name.h"
 #include "understudy/zone_fsm.h"
@@ -152,6 +153,18 @@ struct config_key {
 	char *secret;
 };
 
+enum config_transport { CONFIG_TRANSPORT_TCP, CONFIG_TRANSPORT_TLS };
+
+// As struct tls_settings (tls.h).
+struct config_tls {
+	char *ca;
+	char *name;
+	char **pins;
+	unsigned pins_count;
+	char *certificate;
+	char *key;
+};
+
 struct config_primary {
 	char *id;
 	char *address_text;
@@ -159,7 +172,10 @@ struct config_primary {
 	char *key_name;
 	char *source_text;
 	bool *ixfr_udp;
+	enum config_transport *transport;
+	struct config_tls *tls_options;
 	// resolved
+	struct tls_context *tls; // NULL: without TLS
 	struct config_address address;
 	struct config_address source; // port 0; family AF_UNSPEC: any
 	const struct tsig_key *key;   // NULL: unsigned; in config.key_list

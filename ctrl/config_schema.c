@@ -140,6 +140,20 @@ static const cyaml_schema_value_t key_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_key, key_fields),
 };
 
+static const cyaml_strval_t transports[] = {
+	{ "tcp", CONFIG_TRANSPORT_TCP },
+	{ "tls", CONFIG_TRANSPORT_TLS },
+};
+
+static const cyaml_schema_field_t tls_fields[] = {
+	CYAML_FIELD_STRING_PTR("ca", OPTIONAL, struct config_tls, ca, 1, 4095),
+	CYAML_FIELD_STRING_PTR("name", OPTIONAL, struct config_tls, name, 1, 255),
+	CYAML_FIELD_SEQUENCE("pins", LIST | OPTIONAL, struct config_tls, pins, &text_entry, 1, 32),
+	CYAML_FIELD_STRING_PTR("certificate", OPTIONAL, struct config_tls, certificate, 1, 4095),
+	CYAML_FIELD_STRING_PTR("key", OPTIONAL, struct config_tls, key, 1, 4095),
+	CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t primary_fields[] = {
 	CYAML_FIELD_STRING_PTR("id", 0, struct config_primary, id, 1, 255),
 	CYAML_FIELD_STRING_PTR("address", 0, struct config_primary, address_text, 1, 63),
@@ -147,6 +161,9 @@ static const cyaml_schema_field_t primary_fields[] = {
 	CYAML_FIELD_STRING_PTR("key", OPTIONAL, struct config_primary, key_name, 1, 1024),
 	CYAML_FIELD_STRING_PTR("source", OPTIONAL, struct config_primary, source_text, 1, 63),
 	CYAML_FIELD_BOOL_PTR("ixfr-udp", OPTIONAL, struct config_primary, ixfr_udp),
+	CYAML_FIELD_ENUM_PTR("transport", OPTIONAL | CYAML_FLAG_STRICT, struct config_primary,
+			     transport, transports, 2),
+	CYAML_FIELD_MAPPING_PTR("tls", OPTIONAL, struct config_primary, tls_options, tls_fields),
 	CYAML_FIELD_END
 };
 static const cyaml_schema_value_t primary_entry = {
@@ -317,6 +334,11 @@ const struct yaml_rule config_rules[] = {
 	{ .path = "primaries[].address", .expected = ADDRESS_EXPECTED },
 	{ .path = "primaries[].port", .least = 1, .most = 65535 },
 	{ .path = "primaries[].key", .expected = "the name of a key" },
+	{ .path = "primaries[].tls.ca", .expected = "\"system\" or a path" },
+	{ .path = "primaries[].tls.name", .expected = "a host's name or an address" },
+	{ .path = "primaries[].tls.pins[]", .expected = "the base64 of a SHA-256" },
+	{ .path = "primaries[].tls.certificate", .expected = "a path" },
+	{ .path = "primaries[].tls.key", .expected = "a path" },
 	{ .path = "primaries[].source", .expected = ADDRESS_EXPECTED },
 	{ .path = "templates[].id", .expected = "a word that zones call this template by" },
 	ZONE_RULES("templates[]"),

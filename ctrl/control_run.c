@@ -161,11 +161,12 @@ static json_t *primary_json(const struct zone_primary_status *p)
 				 "text", zone_reason_text(p, text));
 		if (p->reason == XFR_REASON_NONE)
 			json_object_set_new(last, "serial", json_integer(p->serial));
-		else if (p->rcode)
+		else if (p->rcode && !xfr_reason_is_tls(p->reason))
 			json_object_set_new(last, "rcode", json_integer(p->rcode));
 	}
-	return json_pack("{s:s, s:s, s:o, s:o}", "id", p->primary->id, "address",
-			 config_address_text(&p->primary->address, address), "key",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", p->primary->id, "address",
+			 config_address_text(&p->primary->address, address), "transport",
+			 p->primary->tls ? "tls" : "tcp", "key",
 			 p->primary->key
 				 ? json_string(name_to_text(p->primary->key->name.wire, key))
 				 : json_null(),
@@ -179,6 +180,7 @@ static json_t *transfer_json(const struct zone_transfer_status *t)
 	json_t *out =
 		json_pack("{s:I, s:s, s:b, s:f}", "time", (json_int_t)t->unix_s, "primary",
 			  t->primary, "keyed", t->keyed, "seconds", (double)t->elapsed_ms / 1000);
+	json_object_set_new(out, "encrypted", json_boolean(t->encrypted));
 	json_object_set_new(out, "kind",
 			    json_string(t->form == XFR_FORM_DIFFERENCES ? "ixfr" : "axfr"));
 	json_object_set_new(out, "unchanged", json_boolean(t->same));

@@ -360,6 +360,16 @@ void keyfile_parse(const struct keyfile_text *in, struct key_list *out, struct r
 
 // ---- files
 
+void keyfile_warn_of_readers(const char *path, struct report *report)
+{
+	struct stat st;
+	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH))
+		report_warning(report, path, 0,
+			       "anybody may read this file of secrets (mode %04o): "
+			       "0640 or less is expected",
+			       (unsigned)st.st_mode & 07777);
+}
+
 // Reads up to KEYFILE_OCTETS_MAX octets of the open file; -1 and errno if not.
 static ssize_t read_all(int fd, char *buf)
 {
@@ -399,11 +409,7 @@ cleanup:
 		report_error(report, from ? from->path : path, from ? from->token_line : 0,
 			     "a readable file of keys is expected: %s: %s", path, strerror(errno));
 	} else {
-		if (st.st_mode & S_IROTH)
-			report_warning(report, path, 0,
-				       "anybody may read this file of secrets (mode %04o): "
-				       "0640 or less is expected",
-				       (unsigned)st.st_mode & 07777);
+		keyfile_warn_of_readers(path, report);
 		keyfile_parse(&(struct keyfile_text){ .path = path,
 						      .text = text,
 						      .len = (size_t)len,

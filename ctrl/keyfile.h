@@ -41,7 +41,10 @@ enum result key_from_text(struct tsig_key *key, const char *name, const char *al
 // before an error are added. Warns of files that anybody may read.
 void keyfile_read(const char *path, struct key_list *out, struct report *report);
 
-// The same of text in memory. `depth` counts includes: KEYFILE_DEPTH_MAX
+// Warns if anybody may read the file, which holds secrets.
+void keyfile_warn_of_readers(const char *path, struct report *report);
+
+// The same as keyfile_read of text in memory. `depth` counts includes: KEYFILE_DEPTH_MAX
 // refuses them.
 struct keyfile_text {
 	const char *path; // in messages; includes are looked for beside it

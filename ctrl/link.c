@@ -13,12 +13,22 @@
 #define KEPT_PRIMARY_MAX 8   // of one
 #define KEPT_MS          30000
 #define SWEEP_MS         5000
+#define CIPHER_OCTETS    4096  // sent at once
+#define PLAIN_OCTETS     16384 // of a TLS record, at most
+
+// What a connection with TLS has beside the socket.
+struct cipher {
+	struct tls *tls;
+	bool open; // the caller was told
+	uint8_t out[CIPHER_OCTETS];
+};
 
 struct link {
 	struct links *links;
 	struct link_options options; // without its pointers to addresses
 	struct config_address primary, source;
-	bool kept, writing;
+	struct cipher *cipher; // NULL = without TLS
+	bool connected, kept, writing;
 	uint64_t kept_ms;
 	struct link *next; // among those that are kept, the latest first
 	uv_tcp_t tcp;
@@ -45,15 +55,43 @@ static void lend_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 	*out = uv_buf_init(read_buffer, sizeof(read_buffer));
 }
 
+static void free_link(struct link *link)
+{
+	if (link->cipher)
+		tls_free(link->cipher->tls);
+	free(link->cipher);
+	tls_context_unref(link->options.tls);
+	free(link);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	free_link(handle->data);
+}
+
+static bool is_closing(const struct link *link)
+{
+	return uv_is_closing((const uv_handle_t *)&link->tcp);
+}
+
+// The primary is told of the end of TLS if that can be done at once.
+static void say_farewell(struct link *link)
+{
+	struct cipher *c = link->cipher;
+	tls_end(c->tls);
+	size_t n = tls_output(c->tls, c->out, sizeof(c->out));
+	uv_buf_t buf = uv_buf_init((char *)c->out, (unsigned)n);
+	if (n)
+		uv_try_write((uv_stream_t *)&link->tcp, &buf, 1);
 }
 
 static void close_link(struct link *link)
 {
-	if (!uv_is_closing((uv_handle_t *)&link->tcp))
-		uv_close((uv_handle_t *)&link->tcp, on_closed);
+	if (is_closing(link))
+		return;
+	if (link->cipher && link->connected && !link->writing)
+		say_farewell(link);
+	uv_close((uv_handle_t *)&link->tcp, on_closed);
 }
 
 // ---- those that are kept
@@ -72,15 +110,18 @@ static bool leads_to(const struct link *link, const struct link_options *o)
 {
 	static const struct config_address any;
 	return config_address_equal(&link->primary, o->primary) &&
-	       config_address_equal(&link->source, o->source ? o->source : &any);
+	       config_address_equal(&link->source, o->source ? o->source : &any) &&
+	       tls_context_same(link->options.tls, o->tls);
 }
 
 static struct link *take_kept(struct links *links, const struct link_options *o)
 {
 	for (struct link *link = links->kept; link; link = link->next) {
 		if (leads_to(link, o)) {
+			struct tls_context *tls = link->options.tls;
 			unlink_kept(link);
 			link->options = *o;
+			link->options.tls = tls;
 			return link;
 		}
 	}
@@ -90,7 +131,9 @@ static struct link *take_kept(struct links *links, const struct link_options *o)
 static bool has_room(const struct link *link)
 {
 	const struct links *links = link->links;
-	const struct link_options o = { .primary = &link->primary, .source = &link->source };
+	const struct link_options o = { .primary = &link->primary,
+					.source = &link->source,
+					.tls = link->options.tls };
 	unsigned same = 0;
 	for (const struct link *k = links->kept; k; k = k->next)
 		same += leads_to(k, &o);
@@ -135,15 +178,51 @@ static void fail(struct link *link, int status)
 	}
 }
 
+static enum result send_cipher(struct link *link);
+
+static void on_plain(struct link *link, const uint8_t *octets, size_t len)
+{
+	if (link->kept)
+		fail(link, UV_EPROTO);
+	else
+		link->options.received(link->options.arg, octets, len);
+}
+
+// What TLS makes of the octets that came; a callback may close the link.
+static void on_cipher(struct link *link, const uint8_t *octets, size_t len)
+{
+	static uint8_t plain[PLAIN_OCTETS]; // for one call at a time
+	struct cipher *c = link->cipher;
+	size_t n;
+	tls_feed(c->tls, octets, len);
+	if (!c->open && tls_status(c->tls) == TLS_OPEN) {
+		c->open = true;
+		link->options.opened(link->options.arg);
+	}
+	while (!is_closing(link) && (n = tls_read(c->tls, plain, sizeof(plain))))
+		on_plain(link, plain, n);
+	if (is_closing(link))
+		return;
+	send_cipher(link); // an alert, too
+	if (tls_status(c->tls) == TLS_CLOSED)
+		fail(link, UV_EOF);
+	else if (tls_status(c->tls) == TLS_FAILED)
+		fail(link, UV_EPROTO);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct link *link = stream->data;
 	if (n == 0)
 		return;
-	if (n < 0 || link->kept)
+	if (n < 0 && link->cipher && tls_eof(link->cipher->tls) == TLS_FAILED)
+		fail(link, UV_EPROTO);
+	else if (n < 0)
 		fail(link, (int)n);
+	else if (link->cipher)
+		on_cipher(link, (const uint8_t *)buf->base, (size_t)n);
 	else
-		link->options.received(link->options.arg, (const uint8_t *)buf->base, (size_t)n);
+		on_plain(link, (const uint8_t *)buf->base, (size_t)n);
 }
 
 static void on_connected(uv_connect_t *request, int status)
@@ -151,11 +230,14 @@ static void on_connected(uv_connect_t *request, int status)
 	struct link *link = request->handle->data;
 	if (status == UV_ECANCELED)
 		return; // dropped
+	link->connected = !status;
 	if (!status)
 		status = uv_read_start((uv_stream_t *)&link->tcp, lend_buffer, on_read);
+	if (!status && link->cipher && send_cipher(link))
+		status = UV_EIO;
 	if (status)
 		link->options.failed(link->options.arg, status);
-	else
+	else if (!link->cipher)
 		link->options.opened(link->options.arg);
 }
 
@@ -163,8 +245,54 @@ static void on_written(uv_write_t *request, int status)
 {
 	struct link *link = request->handle->data;
 	link->writing = false;
-	if (status < 0 && status != UV_ECANCELED)
-		fail(link, status);
+	if (status == UV_ECANCELED || is_closing(link))
+		return;
+	if (status < 0 || (link->cipher && send_cipher(link)))
+		fail(link, status < 0 ? status : UV_EIO);
+}
+
+static enum result write_octets(struct link *link, const uint8_t *octets, size_t len)
+{
+	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)octets, (unsigned)len);
+	if (uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written))
+		return RESULT_IO;
+	link->writing = true;
+	return RESULT_OK;
+}
+
+// Sends what TLS has to say, part after part.
+static enum result send_cipher(struct link *link)
+{
+	struct cipher *c = link->cipher;
+	if (link->writing)
+		return RESULT_OK;
+	size_t n = tls_output(c->tls, c->out, sizeof(c->out));
+	return n ? write_octets(link, c->out, n) : RESULT_OK;
+}
+
+static enum result link_new(struct links *links, const struct link_options *o, struct link **out)
+{
+	struct link *link = calloc(1, sizeof(*link));
+	if (!link)
+		return RESULT_NO_MEMORY;
+	link->links = links;
+	link->options = *o;
+	link->primary = *o->primary;
+	if (o->source)
+		link->source = *o->source;
+	if (o->tls) {
+		tls_context_ref(o->tls);
+		link->cipher = calloc(1, sizeof(*link->cipher));
+	}
+	if ((o->tls &&
+	     (!link->cipher || tls_new(o->tls, loop_time().unix_s, &link->cipher->tls))) ||
+	    uv_tcp_init(links->loop, &link->tcp)) {
+		free_link(link);
+		return RESULT_NO_MEMORY;
+	}
+	link->tcp.data = link;
+	*out = link;
+	return RESULT_OK;
 }
 
 enum result link_open(struct links *links, const struct link_options *options, struct link **out)
@@ -174,17 +302,9 @@ enum result link_open(struct links *links, const struct link_options *options, s
 		*out = link;
 		return RESULT_OK;
 	}
-	link = calloc(1, sizeof(*link));
-	if (!link || uv_tcp_init(links->loop, &link->tcp)) {
-		free(link);
-		return RESULT_NO_MEMORY;
-	}
-	link->links = links;
-	link->options = *options;
-	link->primary = *options->primary;
-	if (options->source)
-		link->source = *options->source;
-	link->tcp.data = link;
+	enum result r = link_new(links, options, &link);
+	if (r)
+		return r;
 	uv_tcp_nodelay(&link->tcp, 1);
 	if ((options->source && uv_tcp_bind(&link->tcp, &options->source->any, 0)) ||
 	    uv_tcp_connect(&link->connect, &link->tcp, &options->primary->any, on_connected)) {
@@ -200,15 +320,33 @@ bool link_is_kept(const struct link *link)
 	return link->kept_ms != 0;
 }
 
+enum xfr_reason link_reason(const struct link *link, uint16_t *detail)
+{
+	*detail = 0;
+	if (!link->connected)
+		return XFR_REASON_CONNECT;
+	if (!link->cipher)
+		return XFR_REASON_IO;
+	const struct tls *tls = link->cipher->tls;
+	*detail = tls_detail(tls);
+	if (tls_status(tls) == TLS_FAILED)
+		return tls_reason(tls);
+	if (!link->cipher->open)
+		*detail = TLS_DETAIL_TIMEOUT;
+	return link->cipher->open ? XFR_REASON_IO : XFR_REASON_TLS;
+}
+
 enum result link_send(struct link *link, const uint8_t *octets, size_t len)
 {
-	assert(!link->writing && len <= sizeof(link->query));
+	assert(len <= sizeof(link->query));
+	if (link->cipher) {
+		if (tls_write(link->cipher->tls, octets, len) != TLS_OPEN)
+			return RESULT_IO;
+		return send_cipher(link);
+	}
+	assert(!link->writing);
 	memcpy(link->query, octets, len);
-	uv_buf_t buf = uv_buf_init((char *)link->query, (unsigned)len);
-	if (uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written))
-		return RESULT_IO;
-	link->writing = true;
-	return RESULT_OK;
+	return write_octets(link, link->query, len);
 }
 
 void link_drop(struct link *link)

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Connections to primaries: each carries one exchange at a time, and is kept for the next.
 //
-// Purpose: opens TCP connections, or takes one that an earlier exchange has left
-// (RFC 7766 section 6.2.1). One that is kept and at which anything happens is
-// closed: whoever takes it finds it quiet.
-// Threads: the loop's. Ownership: links_new gives, links_free takes; a link is
-// the caller's from link_open to link_keep or link_drop.
+// Purpose: opens TCP connections, with TLS where it is wanted (then never without
+// it), or takes one that an earlier exchange has left (RFC 7766 section 6.2.1). One that is kept
+// and at which anything happens is closed: whoever takes it finds it quiet. Threads: the loop's.
+// Ownership: links_new gives, links_free takes; a link is the caller's from link_open to link_keep
+// or link_drop.
 #pragma once
 
 #include <uv.h>
 
 #include "config.h"
+#include "tls.h"
 
 struct links;
 struct link;
@@ -24,6 +25,7 @@ void links_free(struct links *links);
 struct link_options {
 	const struct config_address *primary;
 	const struct config_address *source; // NULL = any
+	struct tls_context *tls;             // NULL = without TLS
 	bool fresh;                          // do not take one that was kept
 	// None of them is called from inside a function of this header.
 	void (*opened)(void *arg); // not if it was kept
@@ -36,6 +38,10 @@ struct link_options {
 
 // RESULT_OK, RESULT_NO_MEMORY or RESULT_IO.
 enum result link_open(struct links *links, const struct link_options *options, struct link **out);
+
+// Why it failed, with tls_detail's number; or what is still missing, if it is
+// not open yet.
+enum xfr_reason link_reason(const struct link *link, uint16_t *detail);
 
 // Whether it stands already: it was kept.
 bool link_is_kept(const struct link *link);

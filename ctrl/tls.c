@@ -36,8 +36,10 @@ struct tls {
 	BIO *in, *out; // the session's own
 	enum tls_status status;
 	enum xfr_reason reason;
-	const char *detail;
+	uint16_t detail;
 	bool pin_missed;
+	bool asked_for_ours; // the primary wants our certificate
+	bool heard;          // plain octets came
 };
 
 // ---- contexts
@@ -202,6 +204,15 @@ static int judge(X509_STORE_CTX *store, void *arg)
 	return good;
 }
 
+// The primary asks for our certificate, whether we have one or not.
+static int note_request(SSL *ssl, void *arg)
+{
+	struct tls *t = SSL_get_app_data(ssl);
+	(void)arg;
+	t->asked_for_ours = true;
+	return 1;
+}
+
 static enum result set_up(struct tls_context *c)
 {
 	static const uint8_t alpn[] = "\003dot";
@@ -210,6 +221,7 @@ static enum result set_up(struct tls_context *c)
 	SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(c->ssl, judge, c);
+	SSL_CTX_set_cert_cb(c->ssl, note_request, NULL);
 	bool set = SSL_CTX_set_min_proto_version(c->ssl, TLS1_3_VERSION) == 1 &&
 		   SSL_CTX_set_alpn_protos(c->ssl, alpn, sizeof(alpn) - 1) == 0;
 	return set ? RESULT_OK : RESULT_NO_MEMORY;
@@ -268,27 +280,26 @@ bool tls_context_same(const struct tls_context *a, const struct tls_context *b)
 
 // ---- sessions
 
-static void fail(struct tls *t, enum xfr_reason reason, const char *detail)
+static void fail(struct tls *t, enum xfr_reason reason, unsigned long detail)
 {
 	t->status = TLS_FAILED;
 	t->reason = reason;
-	t->detail = detail;
+	t->detail = detail <= UINT16_MAX ? (uint16_t)detail : 0;
 }
 
 static void fail_certificate(struct tls *t)
 {
 	long e = SSL_get_verify_result(t->ssl);
-	const char *detail = X509_verify_cert_error_string(e);
 	switch (e) {
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-	case X509_V_ERR_CERT_HAS_EXPIRED: fail(t, XFR_REASON_TLS_EXPIRED, detail); break;
+	case X509_V_ERR_CERT_HAS_EXPIRED: fail(t, XFR_REASON_TLS_EXPIRED, (unsigned long)e); break;
 	case X509_V_ERR_HOSTNAME_MISMATCH:
-	case X509_V_ERR_IP_ADDRESS_MISMATCH: fail(t, XFR_REASON_TLS_NAME, NULL); break;
+	case X509_V_ERR_IP_ADDRESS_MISMATCH: fail(t, XFR_REASON_TLS_NAME, 0); break;
 	default:
 		if (t->pin_missed)
-			fail(t, XFR_REASON_TLS_PIN, NULL);
+			fail(t, XFR_REASON_TLS_PIN, 0);
 		else
-			fail(t, XFR_REASON_TLS_CA, detail);
+			fail(t, XFR_REASON_TLS_CA, (unsigned long)e);
 	}
 }
 
@@ -296,10 +307,10 @@ static void fail_certificate(struct tls *t)
 static void fail_by_openssl(struct tls *t)
 {
 	unsigned long e = ERR_peek_error();
-	const char *detail = e ? ERR_reason_error_string(e) : NULL;
-	switch (ERR_GET_LIB(e) == ERR_LIB_SSL ? ERR_GET_REASON(e) : 0) {
+	int detail = ERR_GET_LIB(e) == ERR_LIB_SSL ? ERR_GET_REASON(e) : 0;
+	switch (detail) {
 	case SSL_R_CERTIFICATE_VERIFY_FAILED: fail_certificate(t); break;
-	case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: fail(t, XFR_REASON_TLS_ALPN, NULL); break;
+	case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: fail(t, XFR_REASON_TLS_ALPN, 0); break;
 	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
 	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
 	case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
@@ -307,9 +318,21 @@ static void fail_by_openssl(struct tls *t)
 	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
 	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
 	case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
-	case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED: fail(t, XFR_REASON_TLS_CLIENT, detail); break;
-	default: fail(t, XFR_REASON_TLS, detail);
+	case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+		fail(t, XFR_REASON_TLS_CLIENT, (unsigned long)detail);
+		break;
+	default: fail(t, XFR_REASON_TLS, (unsigned long)detail);
 	}
+}
+
+// With TLS 1.3 the handshake ends for us before the primary has judged our
+// certificate; some just go away then, without an alert.
+static void end(struct tls *t)
+{
+	if (t->asked_for_ours && !t->heard)
+		fail(t, XFR_REASON_TLS_CLIENT, TLS_DETAIL_EOF);
+	else
+		t->status = TLS_CLOSED;
 }
 
 // After a call that did not go well: waits, ends or fails.
@@ -318,7 +341,7 @@ static void look_at(struct tls *t, int returned)
 	switch (SSL_get_error(t->ssl, returned)) {
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_WRITE: break;
-	case SSL_ERROR_ZERO_RETURN: t->status = TLS_CLOSED; break;
+	case SSL_ERROR_ZERO_RETURN: end(t); break;
 	default: fail_by_openssl(t);
 	}
 	ERR_clear_error();
@@ -338,7 +361,7 @@ static void shake_hands(struct tls *t)
 	if (len == 3 && memcmp(alpn, "dot", 3) == 0)
 		t->status = TLS_OPEN;
 	else
-		fail(t, XFR_REASON_TLS_ALPN, NULL);
+		fail(t, XFR_REASON_TLS_ALPN, 0);
 }
 
 enum result tls_new(struct tls_context *c, uint64_t unix_s, struct tls **out)
@@ -387,7 +410,7 @@ enum tls_status tls_feed(struct tls *t, const uint8_t *octets, size_t len)
 	if (t->status == TLS_CLOSED || t->status == TLS_FAILED)
 		return t->status;
 	if (len && BIO_write(t->in, octets, (int)len) != (int)len)
-		fail(t, XFR_REASON_NO_MEMORY, NULL);
+		fail(t, XFR_REASON_NO_MEMORY, 0);
 	else if (t->status == TLS_HANDSHAKE)
 		shake_hands(t);
 	return t->status;
@@ -396,9 +419,9 @@ enum tls_status tls_feed(struct tls *t, const uint8_t *octets, size_t len)
 enum tls_status tls_eof(struct tls *t)
 {
 	if (t->status == TLS_HANDSHAKE)
-		fail(t, XFR_REASON_TLS, "the primary closed the connection");
+		fail(t, XFR_REASON_TLS, TLS_DETAIL_EOF);
 	else if (t->status == TLS_OPEN)
-		t->status = TLS_CLOSED;
+		end(t);
 	return t->status;
 }
 
@@ -409,11 +432,12 @@ size_t tls_read(struct tls *t, uint8_t *buf, size_t cap)
 		return 0;
 	ERR_clear_error();
 	int r = SSL_read_ex(t->ssl, buf, cap, &n);
+	t->heard |= r == 1;
 	if (r == 1)
 		return n;
 	look_at(t, r);
 	if (t->status == TLS_OPEN && BIO_ctrl_pending(t->out) > OUTPUT_OCTETS_MAX)
-		fail(t, XFR_REASON_TLS, "the primary asks for too much");
+		fail(t, XFR_REASON_TLS, TLS_DETAIL_TOO_MUCH);
 	return 0;
 }
 
@@ -446,7 +470,26 @@ enum xfr_reason tls_reason(const struct tls *t)
 	return t->reason;
 }
 
-const char *tls_detail(const struct tls *t)
+uint16_t tls_detail(const struct tls *t)
 {
 	return t->detail;
+}
+
+const char *tls_detail_text(enum xfr_reason reason, uint16_t detail)
+{
+	switch (detail) {
+	case 0: return NULL;
+	case TLS_DETAIL_EOF: return "the primary closed the connection";
+	case TLS_DETAIL_TOO_MUCH: return "the primary asks for too much";
+	case TLS_DETAIL_TIMEOUT: return "the handshake did not come to an end";
+	default: break;
+	}
+	switch (reason) {
+	case XFR_REASON_TLS_CA:
+	case XFR_REASON_TLS_EXPIRED: return X509_verify_cert_error_string(detail);
+	case XFR_REASON_TLS:
+	case XFR_REASON_TLS_CLIENT:
+		return ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0, detail));
+	default: return NULL;
+	}
 }

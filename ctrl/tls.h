@@ -82,5 +82,11 @@ size_t tls_output(struct tls *t, uint8_t *buf, size_t cap);
 
 // Why it failed: XFR_REASON_TLS…; XFR_REASON_NONE if it did not.
 enum xfr_reason tls_reason(const struct tls *t);
-// A few words more on that: static, or NULL.
-const char *tls_detail(const struct tls *t);
+// A number that says more on that, 0 = nothing, and its words: static, or NULL.
+uint16_t tls_detail(const struct tls *t);
+const char *tls_detail_text(enum xfr_reason reason, uint16_t detail);
+
+// Details beside those of OpenSSL.
+#define TLS_DETAIL_EOF      65001 // the primary closed the connection
+#define TLS_DETAIL_TOO_MUCH 65002 // the primary asks for more than we send
+#define TLS_DETAIL_TIMEOUT  65003 // the handshake did not come to an end

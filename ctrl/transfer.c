@@ -41,6 +41,7 @@ struct transfer {
 	bool closed;      // by the owner
 	bool udp_open;
 	struct link *link;
+	uint16_t detail; // of a reason of TLS
 	uv_timer_t timer;
 	uv_udp_t udp;
 };
@@ -63,6 +64,7 @@ static void on_closed(uv_handle_t *handle)
 	if (--t->handles || !t->closed)
 		return;
 	explicit_bzero(&t->key, sizeof(t->key));
+	tls_context_unref(t->options.tls);
 	free(t);
 }
 
@@ -105,14 +107,31 @@ enum xfr_reason transfer_reason(const struct transfer *t)
 	return t->engine ? xfr_reason(t->engine) : XFR_REASON_NO_MEMORY;
 }
 
+uint16_t transfer_detail(const struct transfer *t)
+{
+	return t->detail;
+}
+
 bool transfer_silent(const struct transfer *t)
 {
-	return transfer_reason(t) == XFR_REASON_CONNECT && transfer_elapsed_ms(t) > SILENT_MS;
+	enum xfr_reason reason = transfer_reason(t);
+	return (reason == XFR_REASON_CONNECT || reason == XFR_REASON_TLS) &&
+	       transfer_elapsed_ms(t) > SILENT_MS;
 }
 
 bool transfer_plain(const struct transfer *t)
 {
 	return t->plain;
+}
+
+bool transfer_keyed(const struct transfer *t)
+{
+	return t->options.key;
+}
+
+bool transfer_encrypted(const struct transfer *t)
+{
+	return t->options.tls;
 }
 
 struct xfr *transfer_engine(const struct transfer *t)
@@ -295,12 +314,10 @@ static void on_received(void *arg, const uint8_t *octets, size_t len)
 static void on_link_failed(void *arg, int status)
 {
 	struct transfer *t = arg;
-	if (t->stage == STAGE_CONNECT)
-		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
-	else if (status == UV_EOF)
+	if (t->stage == STAGE_STREAM && status == UV_EOF)
 		advance(t, xfr_eof(t->engine));
 	else
-		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
+		advance(t, xfr_fail(t->engine, link_reason(t->link, &t->detail)));
 }
 
 static void on_opened(void *arg)
@@ -321,6 +338,7 @@ static void start_tcp(struct transfer *t)
 	struct link_options o = {
 		.primary = &t->options.primary,
 		.source = source->any.sa_family == AF_UNSPEC ? NULL : source,
+		.tls = t->options.tls,
 		.fresh = t->fresh,
 		.opened = on_opened,
 		.received = on_received,
@@ -330,6 +348,7 @@ static void start_tcp(struct transfer *t)
 	close_sockets(t);
 	if (!new_engine(t, false))
 		return;
+	t->detail = 0;
 	t->stage = STAGE_CONNECT;
 	t->next_ms = loop_time().monotonic_ms + t->limits.connect_s * 1000u;
 	if (link_open(t->options.links, &o, &t->link)) {
@@ -349,12 +368,12 @@ static void on_timer(uv_timer_t *timer)
 	struct transfer *t = timer->data;
 	struct xfr_time now = loop_time();
 	bool due = now.monotonic_ms >= t->next_ms;
-	if (t->stage == STAGE_START && t->options.udp)
+	if (t->stage == STAGE_START && t->options.udp && !t->options.tls)
 		start_udp(t);
 	else if (t->stage == STAGE_START)
 		start_tcp(t);
 	else if (t->stage == STAGE_CONNECT && due)
-		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
+		advance(t, xfr_fail(t->engine, link_reason(t->link, &t->detail)));
 	else if (t->stage == STAGE_UDP && due)
 		send_datagram(t);
 	else if (t->stage != STAGE_OVER)
@@ -378,6 +397,8 @@ enum result transfer_start(const struct transfer_options *options, struct transf
 		t->base = *options->base;
 		t->options.base = &t->base;
 	}
+	if (options->tls)
+		tls_context_ref(options->tls);
 	t->options.limits = &t->limits;
 	t->began_ms = loop_time().monotonic_ms;
 	t->handles = 1;

@@ -131,6 +131,7 @@ static enum result begin_exchange(struct secondary *z)
 		.links = zones->links,
 		.primary = p->address,
 		.source = p->source,
+		.tls = p->tls,
 		.kind = kind,
 		.udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp),
 		.edns = u->plain_until_ms <= loop_time().monotonic_ms,
@@ -215,14 +216,17 @@ static const char *name_text(const struct secondary *z, char buf[NAME_TEXT_SIZE]
 
 const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT])
 {
-	const char *rcode = rcode_to_text(s->rcode);
-	if (s->reason == XFR_REASON_RCODE && rcode)
-		snprintf(buf, ZONE_REASON_TEXT, "%s: %s", xfr_reason_text(s->reason), rcode);
-	else if (s->reason == XFR_REASON_RCODE)
-		snprintf(buf, ZONE_REASON_TEXT, "%s: rcode %u", xfr_reason_text(s->reason),
-			 s->rcode);
+	bool rcode = s->reason == XFR_REASON_RCODE;
+	const char *more = rcode                          ? rcode_to_text(s->rcode)
+			   : xfr_reason_is_tls(s->reason) ? tls_detail_text(s->reason, s->rcode)
+							  : NULL;
+	const char *text = xfr_reason_text(s->reason);
+	if (more)
+		snprintf(buf, ZONE_REASON_TEXT, "%s: %s", text, more);
+	else if (rcode)
+		snprintf(buf, ZONE_REASON_TEXT, "%s: rcode %u", text, s->rcode);
 	else
-		snprintf(buf, ZONE_REASON_TEXT, "%s", xfr_reason_text(s->reason));
+		snprintf(buf, ZONE_REASON_TEXT, "%s", text);
 	return buf;
 }
 
@@ -249,12 +253,13 @@ static void log_exchange(struct secondary *z, const struct zone_primary_status *
 	} else if (s->kind != XFR_SOA && xfr_form(transfer_engine(t)) != XFR_FORM_CURRENT) {
 		const struct xfr_stats *x = xfr_stats(transfer_engine(t));
 		uint64_t ms = transfer_elapsed_ms(t);
-		log_info("zone %s: serial %u by %s from %s (%s), %s: %llu records, "
+		log_info("zone %s: serial %u by %s from %s (%s), %s%s: %llu records, "
 			 "%llu octets, %llu.%03llu s",
 			 name, s->serial, transfer_form_text(s->kind, xfr_form(transfer_engine(t))),
-			 p->id, address, p->key ? "with TSIG" : "unsigned",
-			 (unsigned long long)x->records, (unsigned long long)x->octets,
-			 (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
+			 p->id, address, transfer_keyed(t) ? "with TSIG" : "unsigned",
+			 transfer_encrypted(t) ? ", over TLS" : "", (unsigned long long)x->records,
+			 (unsigned long long)x->octets, (unsigned long long)(ms / 1000),
+			 (unsigned long long)(ms % 1000));
 	} else {
 		log_debug("zone %s: serial %u at %s (%s)", name, s->serial, p->id, address);
 	}
@@ -268,7 +273,8 @@ static void count_transfer(struct secondary *z, const struct zone_primary_status
 	z->last = (struct zone_transfer_status){ .unix_s = s->unix_s,
 						 .kind = s->kind,
 						 .form = xfr_form(transfer_engine(t)),
-						 .keyed = s->primary->key != NULL,
+						 .keyed = transfer_keyed(t),
+						 .encrypted = transfer_encrypted(t),
 						 .elapsed_ms = transfer_elapsed_ms(t),
 						 .stats = *x };
 	config_address_text(&s->primary->address, z->last.primary);
@@ -310,6 +316,8 @@ static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 	s->kind = wanted_kind(z);
 	s->reason = event.reason;
 	s->rcode = engine ? xfr_rcode(engine) : 0;
+	if (xfr_reason_is_tls(event.reason))
+		s->rcode = transfer_detail(t);
 	if (event.reason == XFR_REASON_NONE) {
 		xfr_soa(engine, &event.soa);
 		event.has_expire = xfr_expire(engine, &event.expire_s);
@@ -781,7 +789,8 @@ static bool primaries_equal(const struct config_zone *a, const struct config_zon
 	for (unsigned i = 0; i < a->primary_count; i++) {
 		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
 		if (!config_address_equal(&p->address, &q->address) ||
-		    !config_address_equal(&p->source, &q->source) || !key_equal(p->key, q->key))
+		    !config_address_equal(&p->source, &q->source) || !key_equal(p->key, q->key) ||
+		    !tls_context_same(p->tls, q->tls))
 			return false;
 	}
 	return true;

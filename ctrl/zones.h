@@ -54,13 +54,13 @@ struct zone_primary_status {
 	const struct config_primary *primary;
 	uint64_t unix_s; // 0 = never asked
 	uint32_t serial; // that it had, if it went well
-	uint16_t rcode;  // with reasons that come from one
+	uint16_t rcode;  // with reasons that come from one; with those of TLS a detail (tls.h)
 	uint8_t kind;    // enum xfr_kind
 	uint8_t reason;  // enum xfr_reason; XFR_REASON_NONE = well
 };
 
-#define ZONE_REASON_TEXT 128
-// A sentence on it, with the primary's rcode if that is the reason; returns buf.
+#define ZONE_REASON_TEXT 192
+// A sentence on it, with what more is known; returns buf.
 const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT]);
 
 struct zone_transfer_status {
@@ -69,7 +69,7 @@ struct zone_transfer_status {
 	enum xfr_kind kind; // what was asked for
 	enum xfr_form form; // and what came
 	bool same;          // the content was what we had
-	bool keyed;
+	bool keyed, encrypted;
 	uint64_t elapsed_ms;
 	struct xfr_stats stats;
 };

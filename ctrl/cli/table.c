@@ -227,8 +227,8 @@ static void print_primary(FILE *to, json_t *p)
 {
 	char buf[CELL_OCTETS];
 	json_t *last = json_object_get(p, "last");
-	fprintf(to, "%-*s %s, %s, key %s\n", LABEL_WIDTH, "primary", get_text(p, "id"),
-		get_text(p, "address"), get_text(p, "key"));
+	fprintf(to, "%-*s %s, %s by %s, key %s\n", LABEL_WIDTH, "primary", get_text(p, "id"),
+		get_text(p, "address"), get_text(p, "transport"), get_text(p, "key"));
 	if (json_is_null(last)) {
 		line(to, "", "  not asked yet");
 		return;
@@ -247,9 +247,10 @@ static void print_transfer(FILE *to, json_t *t)
 	if (!json_is_object(t))
 		return;
 	line(to, "last transfer", get_time(t, "time", buf));
-	fprintf(to, "%-*s   %s from %s, %s: %lld records, %lld octets, %.3f s\n", LABEL_WIDTH, "",
+	fprintf(to, "%-*s   %s from %s, %s%s: %lld records, %lld octets, %.3f s\n", LABEL_WIDTH, "",
 		get_text(t, "kind"), get_text(t, "primary"),
 		json_is_true(json_object_get(t, "keyed")) ? "with TSIG" : "unsigned",
+		json_is_true(json_object_get(t, "encrypted")) ? ", over TLS" : "",
 		get_number(t, "records"), get_number(t, "octets"),
 		json_real_value(json_object_get(t, "seconds")));
 	if (get_number(t, "out_of_zone"))

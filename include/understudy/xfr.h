@@ -91,6 +91,11 @@ enum xfr_reason {
 	XFR_REASON_COUNT
 };
 
+static inline bool xfr_reason_is_tls(enum xfr_reason r)
+{
+	return r >= XFR_REASON_TLS && r <= XFR_REASON_TLS_CLIENT;
+}
+
 // A stable word for logs and JSON ("tsig-badsig"); static.
 const char *xfr_reason_word(enum xfr_reason r);
 // A sentence for people, without a final stop; static.

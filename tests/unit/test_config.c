@@ -14,6 +14,7 @@
 
 #define LISTEN    "listen: [{address: 192.0.2.1}]\n"
 #define KEYS      "keys: [{name: k, secret: Zg==}]\n"
+#define TLS       LISTEN "primaries: [{id: p, address: 192.0.2.9, "
 #define PRIMARIES "primaries: [{id: p, address: 192.0.2.9}]\n"
 
 static struct config *parse(const char *text, struct said *said)
@@ -207,8 +208,41 @@ static void names_mistakes_of_zones(void)
 		{ ONE_PRIMARY "templates: [{id: t, older-serial: perhaps}]\n", 4, "accept" },
 		{ LISTEN "primaries: [{id: p, address: 192.0.2.1, source: 2001:db8::1}]\n", 2,
 		  "of the same family" },
+		{ LISTEN "primaries:\n  - id: p\n    address: 192.0.2.1\n    tls:\n"
+			 "      name: ns1\n",
+		  6, "\"transport: tls\" beside it" },
+		{ TLS "transport: udp}]\n", 2, "one of tcp, tls is expected" },
+		{ TLS "transport: tls, tls: {ca: none.pem}}]\n", 2,
+		  "primaries[0].tls.ca: \"system\" or a readable file" },
+		{ TLS "transport: tls, tls: {pins: [YWJj]}}]\n", 2,
+		  "primaries[0].tls.pins[0]: the base64 of a SHA-256" },
+		{ TLS "transport: tls, tls: {key: none.pem}}]\n", 2,
+		  "primaries[0].tls.certificate: " },
 	};
 	EXPECT_MISTAKES(cases);
+}
+
+static void reads_tls(void)
+{
+	static const char text[] =
+		LISTEN "primaries:\n  - {id: a, address: 192.0.2.9, transport: tls}\n"
+		       "  - id: b\n    address: 2001:db8::9\n    port: 8853\n    transport: tls\n"
+		       "    tls:\n      name: ns1.example\n"
+		       "      pins: [YLh1dUR9y6Kja30RrAn7JKnbQG/uEtLMkBgFF2Fuihg=]\n"
+		       "  - {id: c, address: 192.0.2.9, transport: tcp}\n"
+		       "  - {id: d, address: 192.0.2.9, transport: tls, tls: {ca: system}}\n";
+	struct said said;
+	struct config *c = parse(text, &said);
+	CU_ASSERT_STRING_EQUAL(said.text, "");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_PTR_NOT_NULL(c->primaries[0].tls);
+	CU_ASSERT_EQUAL(ntohs(c->primaries[0].address.v4.sin_port), 853);
+	CU_ASSERT_PTR_NOT_NULL(c->primaries[1].tls);
+	CU_ASSERT_EQUAL(ntohs(c->primaries[1].address.v6.sin6_port), 8853);
+	CU_ASSERT_PTR_NULL(c->primaries[2].tls);
+	CU_ASSERT_EQUAL(ntohs(c->primaries[2].address.v4.sin_port), 53);
+	CU_ASSERT_FALSE(tls_context_same(c->primaries[0].tls, c->primaries[1].tls));
+	config_free(c);
 }
 
 static void has_defaults(void)
@@ -414,7 +448,7 @@ static void reads_files(void)
 }
 
 UNIT_MAIN("config", { "reads all", reads_all }, { "has defaults", has_defaults },
-	  { "zones say more", zones_say_more },
+	  { "reads TLS", reads_tls }, { "zones say more", zones_say_more },
 	  { "names mistakes of zones", names_mistakes_of_zones },
 	  { "names mistakes of form", names_mistakes_of_form },
 	  { "names mistakes of values", names_mistakes_of_values },

@@ -263,6 +263,16 @@ static void test_client_certificate(void)
 	CU_ASSERT_EQUAL(verdict(&none, &server, 0), XFR_REASON_TLS_CLIENT);
 	server.client_authority = &world.other_authority;
 	CU_ASSERT_EQUAL(verdict(&ours, &server, 0), XFR_REASON_TLS_CLIENT);
+	// It may go away without saying why.
+	struct talk t = { 0 };
+	talk_begin(&t, &ours, &server);
+	to_server(&t);
+	SSL_do_handshake(t.server.ssl);
+	to_client(&t);
+	CU_ASSERT_EQUAL(tls_status(t.client), TLS_OPEN);
+	CU_ASSERT_EQUAL(tls_eof(t.client), TLS_FAILED);
+	CU_ASSERT_EQUAL(tls_reason(t.client), XFR_REASON_TLS_CLIENT);
+	talk_end(&t);
 }
 
 static void test_protocol(void)

@@ -7,7 +7,6 @@ import struct
 import threading
 import time
 
-import dns.edns
 import dns.flags
 import dns.message
 import dns.name
@@ -112,11 +111,8 @@ class Scripted:
         self.key = key
         self.timers = timers
         self.serial = 1
-        self.expire = None  # seconds that its copy lasts (RFC 7314)
         self.extra = []
         self.queries = []
-        self.peers = []  # the addresses of who asked
-        self.connections = 0
         self.errors = []
         self.stopping = False
         self.good()
@@ -163,8 +159,6 @@ class Scripted:
         for name, value in changes.items():
             setattr(reply, name, value)
         reply.answer = list(rrsets)
-        if self.expire is not None and q.message.edns >= 0:
-            reply.use_edns(options=[dns.edns.GenericOption(9, struct.pack("!I", self.expire))])
         return reply.to_wire(max_size=65535)
 
     def signer(self, q, **options):
@@ -190,22 +184,6 @@ class Scripted:
     def axfr_reply(self, q):
         return self.signed(q, self.axfr_wires(q))
 
-    def ixfr_rrsets(self, q):
-        """What has changed since the version that the query names, in one step."""
-        base = q.message.authority[0][0].serial
-        names = [f"v{i}" for i in range(10)]
-        return [self.soa(), self.soa(base),
-                *[record(n, "TXT", f'"serial {base}"', origin=self.origin) for n in names],
-                self.soa(),
-                *[record(n, "TXT", f'"serial {self.serial}"', origin=self.origin)
-                  for n in names],
-                self.soa()]
-
-    def ixfr_reply(self, q):
-        if q.message.authority[0][0].serial == self.serial:
-            return self.soa_reply(q)
-        return self.signed(q, [self.message(q, self.ixfr_rrsets(q))])
-
     # How it serves
 
     def asked(self, qtype):
@@ -225,7 +203,6 @@ class Scripted:
         while not self.stopping:
             try:
                 wire, peer = self.udp.recvfrom(65535)
-                self.peers.append(peer[0])
                 for step in self.steps(wire, "udp"):
                     if isinstance(step, bytes):
                         self.udp.sendto(step, peer)
@@ -235,20 +212,18 @@ class Scripted:
     def serve_tcp(self):
         while not self.stopping:
             try:
-                connection, peer = self.tcp.accept()
-                self.peers.append(peer[0])
-                self.connections += 1
+                connection, _ = self.tcp.accept()
             except OSError:
                 return
             threading.Thread(target=self.serve_connection, args=(connection,),
                              daemon=True).start()
 
-    def serve_connection(self, connection):
+    def serve_connection(self, connection, transport="tcp"):
         connection.settimeout(60)
         with connection:
             try:
                 while True:
-                    for step in self.steps(receive_message(connection), "tcp"):
+                    for step in self.steps(receive_message(connection), transport):
                         if isinstance(step, Raw):
                             connection.sendall(step)
                         elif isinstance(step, bytes):

@@ -42,7 +42,8 @@ def yaml(value, indent=0):
 class Secondary:
     """A secondary at net.SERVER. `primaries` are addresses; `content` maps each
     zone to those of its primaries, or lists the zones (then all primaries).
-    Options: sections of the configuration, to replace ours; edns_octets; cpus."""
+    Options: sections of the configuration, to replace ours; edns_octets; cpus;
+    `primary`, what the configuration says of every primary."""
 
     understudy = False
 
@@ -134,15 +135,12 @@ class Understudy(Secondary):
         if self.key:
             name, algorithm, secret = self.key
             config["keys"] = [{"name": name, "algorithm": algorithm, "secret": secret}]
-        with_key = {"key": self.key[0]} if self.key else {}
-        config["primaries"] = [{"id": f"p{a}", "address": a, **with_key,
-                                **self.options.get("primary_options", {})}
-                               for a in self.primaries]
+        more = {**({"key": self.key[0]} if self.key else {}), **self.options.get("primary", {})}
+        config["primaries"] = [{"id": f"p{a}", "address": a, **more} for a in self.primaries]
         config["zones"] = [{"name": z, "primaries": [f"p{a}" for a in of]}
                            for z, of in self.zones.items()]
         for section in ("server", "listen", "tcp", "cookies", "rate-limit", "transfer", "memory",
-                        "database", "dpdk", "ports", "keys", "key-files", "primaries",
-                        "templates", "zones"):
+                        "database", "dpdk", "ports", "keys", "key-files", "primaries", "zones"):
             if section in self.options:
                 config[section] = self.options[section]
         return config
