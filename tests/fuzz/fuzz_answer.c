@@ -117,6 +117,18 @@ static void signed_zones(struct world *w)
 		world_signed_zone(w, ways[i].apex, nasty_zone, &ways[i].options);
 }
 
+// Every option has an answer; cookies with a secret of zeros, so that seeds hold valid ones.
+static void all_options(struct world *w, bool cookie_required)
+{
+	memset(w->settings.nsid, 'n', ANSWER_NSID_MAX);
+	w->settings.nsid_len = ANSWER_NSID_MAX;
+	w->settings.tcp_idle_100ms = 100;
+	w->settings.cookie_secrets = 2;
+	w->settings.cookie_required = cookie_required;
+	name_from_text("a.z.", &w->settings.report_channel);
+	answer_ctx_set_time(w->ctx, 1559731985);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
@@ -135,6 +147,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	world_open(&root);
 	world_signed_zone(&root, ".", nasty_zone, &(struct signer_options){ .nsec3 = true });
 	big_zone(&root, "b.");
+	all_options(&zones, false);
+	all_options(&root, true);
 	return 0;
 }
 
@@ -201,6 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct answer_item ways[] = {
 		{ .capacity = 512, .may_punt = true, .peer.transport = ANSWER_UDP },
 		{ .capacity = 1452, .may_punt = false, .peer.transport = ANSWER_UDP },
+		{ .capacity = 1452, .reserve = 100, .peer.transport = ANSWER_UDP },
 		{ .capacity = 65535, .may_punt = false, .peer.transport = ANSWER_TCP },
 		{ .capacity = 4096, .may_punt = true, .peer.transport = ANSWER_TCP },
 	};
