@@ -78,6 +78,12 @@ def labels_of(text):
     return labels
 
 
+def covers(origin, name):
+    """Whether a name is at or below the zone called `origin`."""
+    labels = labels_of(origin)
+    return name[len(name) - len(labels):] == labels if len(name) >= len(labels) else False
+
+
 def fits(name):
     return sum(len(label) + 1 for label in name) < 255
 

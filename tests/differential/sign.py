@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import subprocess
+import tempfile
 
 import dns.name
 import dns.rdata
@@ -54,6 +55,24 @@ class Keys:
         return bases
 
 
+def write_zone(plan, origin, lines, stem, keys):
+    """Writes the records of a zone into a file, signed if `plan`, a generate.Zone or None,
+    says so; returns the file's path and what hindered signing, else None."""
+    plain, source, target = stem + ".unsigned", stem + ".source", stem + ".signed"
+    write_lines(plain, map(generic, lines))
+    if not plan or not plan.signing:
+        return plain, None
+    write_lines(source, lines + keys.records(origin))
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(stem)) as folder:
+        error = sign(plan, source, target, keys, folder)
+    return (plain if error else target), error
+
+
+def write_lines(path, lines):
+    with open(path, "w", encoding="ascii") as f:
+        f.writelines(line.rstrip("\n") + "\n" for line in lines)
+
+
 def sign(zone, source, target, keys, folder):
     """Signs the file `source` into `target`; returns an error's text, None if it is signed.
     `folder` is this zone's own and empty."""
@@ -76,8 +95,7 @@ def sign(zone, source, target, keys, folder):
         return (done.stderr or done.stdout).strip()
     with open(target, encoding="ascii") as f:
         lines = [generic(line) for line in f if line[0] != ";"]
-    with open(target, "w", encoding="ascii") as f:
-        f.writelines(lines)
+    write_lines(target, lines)
     return None
 
 
