@@ -19,11 +19,11 @@ static struct owner *current_owner(struct resolver *rs)
 	return &rs->owners[rs->aliases];
 }
 
-// An RRset that must be there; false if it does not fit.
+// An RRset that must be there; false if it does not fit, or one before it did not.
 static bool put(struct resolver *rs, enum section section, struct owner *owner,
 		const struct rrset *set)
 {
-	if (reply_rrset(rs->reply, section, owner, set))
+	if (!rs->reply->truncated && reply_rrset(rs->reply, section, owner, set))
 		return true;
 	rs->reply->truncated = true;
 	return false;
@@ -67,9 +67,20 @@ static void prove_expansion(struct resolver *rs)
 		denial_of_closer(&rs->denial, rs->found);
 }
 
+// Whether a DNAME that led on before is that of `node`: its RRset has been given.
+static bool dname_given(const struct resolver *rs, const struct node *node)
+{
+	for (unsigned i = 0; i < rs->aliases; i++)
+		if (rs->dnames[i] == node)
+			return true;
+	return false;
+}
+
 // An RRset of the node that was found.
 static bool put_answer(struct resolver *rs, const struct rrset *set)
 {
+	if (set->type == RRTYPE_DNAME && dname_given(rs, rs->found->node))
+		return true;
 	if (!put_signed(rs, SECTION_ANSWER, current_owner(rs), rs->found->node, set))
 		return false;
 	additional_note(&rs->additional, current_owner(rs)->name, set);
@@ -151,6 +162,8 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 	while (node_next_rrset(rs->view, node, &at, &set)) {
 		if (!any && set.type != RRTYPE_RRSIG)
 			continue;
+		if (set.type == RRTYPE_DNAME && dname_given(rs, node))
+			continue;
 		found = true;
 		if (!rs->stream) {
 			put_answer(rs, &set);
@@ -199,14 +212,16 @@ static bool follow(struct resolver *rs, const uint8_t *name)
 	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA;
 }
 
-// True if there is a next name to be answered for.
+// True if there is a next name to be answered for, also where the reply is full: the
+// rcode is that of the last name (RFC 6604 section 3).
 static bool answer_cname(struct resolver *rs)
 {
 	struct rrset cname;
 	bool there = node_rrset(rs->view, rs->found->node, RRTYPE_CNAME, &cname);
 	assert(there);
 	(void)there;
-	return put_answer(rs, &cname) && follow(rs, target_name(&cname, cname.records));
+	put_answer(rs, &cname);
+	return follow(rs, target_name(&cname, cname.records));
 }
 
 // Replaces the DNAME's owner at the end of the current name by its target
@@ -229,14 +244,11 @@ static unsigned substitute(struct resolver *rs, const uint8_t *target, unsigned 
 static bool put_dname(struct resolver *rs, const struct rrset *dname, const uint8_t *owner_name)
 {
 	const struct node *node = rs->found->dname;
-	for (unsigned i = 0; i < rs->aliases; i++)
-		if (rs->dnames[i] == node)
-			return true;
 	struct owner owner = { .name = owner_name };
-	return put_signed(rs, SECTION_ANSWER, &owner, node, dname);
+	return dname_given(rs, node) || put_signed(rs, SECTION_ANSWER, &owner, node, dname);
 }
 
-// True if there is a next name to be answered for.
+// The same for a DNAME.
 static bool answer_dname(struct resolver *rs)
 {
 	const struct find *f = rs->found;
@@ -251,7 +263,8 @@ static bool answer_dname(struct resolver *rs)
 	unsigned n = substitute(rs, target, owner_octets, record + 2);
 	if (n == 0)
 		rs->reply->rcode = RCODE_YXDOMAIN;
-	if (!put_dname(rs, &dname, owner_name) || n == 0)
+	put_dname(rs, &dname, owner_name);
+	if (n == 0)
 		return false;
 	wire_poke_be16(record, (uint16_t)n);
 	struct rrset cname = {
@@ -262,7 +275,8 @@ static bool answer_dname(struct resolver *rs)
 		.records = record,
 	};
 	// Nobody can sign it; the DNAME speaks for it (RFC 6672 section 5.3.1).
-	if (!put(rs, SECTION_ANSWER, current_owner(rs), &cname) || rs->query->qtype == RRTYPE_CNAME)
+	put(rs, SECTION_ANSWER, current_owner(rs), &cname);
+	if (rs->query->qtype == RRTYPE_CNAME)
 		return false;
 	// A DNAME that leads below itself would make new names without end.
 	return !name_is_at_or_below(target, owner_name) && follow(rs, record + 2);

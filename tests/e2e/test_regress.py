@@ -53,9 +53,11 @@ def test_case(stage, folder):
         print(want["question"], reply.to_text(), sep="\n")
         assert dns.rcode.to_text(reply.rcode()) == want["rcode"]
         assert [name for name, bit in FLAGS.items() if reply.flags & bit] == want["flags"]
+        if "TC" in want["flags"]:
+            continue  # what is left of a truncated reply is free
         answer, authority = section(want["answer"]), section(want["authority"])
         assert client.records(reply.answer) == answer
-        assert len(client.records(reply.answer)) == sum(map(len, reply.answer)), "a record twice"
+        assert len(answer) == int.from_bytes(octets[6:8], "big"), "a record twice"
         got = client.records(reply.authority)
         if answer:
             got, authority = without_ns(got), without_ns(authority)
