@@ -102,11 +102,11 @@ static bool find_target(struct additional *a, const uint8_t *name, struct target
 	a->names++;
 	t->owner = (struct owner){ .name = name };
 	t->node = zone_node_exact(a->view, a->zone, name);
-	if (t->node || !name_is_at_or_below(name, zone_apex(a->zone)))
+	if (t->node)
 		return true;
 	struct find f = { .qname = name, .qname_len = (uint16_t)name_length(name) };
-	zone_find_burst(a->view, (struct find *[]){ &f }, 1);
-	if (f.zone == a->zone && f.status == FIND_WILDCARD)
+	zone_find_in(a->view, a->zone, &f);
+	if (f.status == FIND_WILDCARD)
 		t->node = f.node;
 	return true;
 }
