@@ -93,21 +93,18 @@ struct target {
 	struct owner owner;
 };
 
-// Looks a name up in the zone, wildcards included. The target's node is NULL if
-// there is nothing to add. False once enough names have been looked up.
+// Looks a name up in the zone, wildcards included. Below a zone cut stands glue,
+// below a DNAME nothing that may be seen. The target's node is NULL if there is
+// nothing to add. False once enough names have been looked up.
 static bool find_target(struct additional *a, const uint8_t *name, struct target *t)
 {
 	if (a->names == ADDITIONAL_NAMES_MAX)
 		return false;
 	a->names++;
 	t->owner = (struct owner){ .name = name };
-	t->node = zone_node_exact(a->view, a->zone, name);
-	if (t->node)
-		return true;
 	struct find f = { .qname = name, .qname_len = (uint16_t)name_length(name) };
 	zone_find_in(a->view, a->zone, &f);
-	if (f.status == FIND_WILDCARD)
-		t->node = f.node;
+	t->node = f.cut ? zone_node_exact(a->view, a->zone, name) : f.node;
 	return true;
 }
 

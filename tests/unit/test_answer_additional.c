@@ -31,13 +31,15 @@ static const char zone_text[] = "@ 300 SOA ns1 root 1 3600 600 86400 60\n"
 				"mxs 300 MX 1 .\n"
 				"mxs 300 MX 2 in.cut\n"
 				"mxs 300 MX 3 x.dn\n"
+				"mxs 300 MX 3 y.dn\n"
 				"mxs 300 MX 4 z.d\n"
 				"mxs 300 MX 5 c\n"
 				"c 300 CNAME t\n"
 				"cut 300 NS ns.cut\n"
 				"ns.cut 300 A 192.0.2.5\n"
 				"in.cut 300 A 192.0.2.6\n"
-				"dn 300 DNAME wild\n";
+				"dn 300 DNAME wild\n"
+				"y.dn 300 A 192.0.2.7\n";
 
 static const char service_text[] = "svc 300 SVCB 1 t\n"
 				   "svc 300 SVCB 2 .\n"
@@ -100,8 +102,8 @@ static void test_naptr(void)
 	    "naptr.z.test.", RRTYPE_NAPTR);
 }
 
-// A wildcard gives its addresses to every name it covers. No wildcard below a
-// cut or a DNAME, none behind an alias; what lies below a cut is glue, and useful.
+// A wildcard gives its addresses to every name it covers. There is no wildcard below
+// a cut, nothing below a DNAME, nor behind an alias; what lies below a cut is glue.
 static void test_names(void)
 {
 	ASK(&world,
@@ -111,7 +113,8 @@ static void test_names(void)
 	    "mxw.z.test.", RRTYPE_MX);
 	ASK(&world,
 	    "rcode 0 aa\nan mxs.z.test. 300 MX 1 .\nan mxs.z.test. 300 MX 2 in.cut.z.test.\n"
-	    "an mxs.z.test. 300 MX 3 x.dn.z.test.\nan mxs.z.test. 300 MX 4 z.d.z.test.\n"
+	    "an mxs.z.test. 300 MX 3 x.dn.z.test.\nan mxs.z.test. 300 MX 3 y.dn.z.test.\nan "
+	    "mxs.z.test. 300 MX 4 z.d.z.test.\n"
 	    "an mxs.z.test. 300 MX 5 c.z.test.\nar in.cut.z.test. 300 A 192.0.2.6\n",
 	    "mxs.z.test.", RRTYPE_MX);
 }
