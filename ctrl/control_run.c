@@ -17,9 +17,9 @@ static const struct {
 	bool zone; // wants one
 	bool all;  // may be done to all
 } commands[CONTROL_COMMAND_COUNT] = {
-	[CONTROL_STATUS] = { "status", false },
-	[CONTROL_ZONES] = { "zones", false },
-	[CONTROL_ZONE_STATUS] = { "zone status", true },
+	[CONTROL_STATUS] = { "status", false, false },
+	[CONTROL_ZONES] = { "zones", false, false },
+	[CONTROL_ZONE_STATUS] = { "zone status", true, false },
 	[CONTROL_ZONE_REFRESH] = { "zone refresh", true, true },
 	[CONTROL_ZONE_RETRANSFER] = { "zone retransfer", true, true },
 	[CONTROL_ZONE_FREEZE] = { "zone freeze", true, true },
@@ -28,9 +28,9 @@ static const struct {
 	[CONTROL_ZONE_DUMP] = { "zone dump", true, false },
 	[CONTROL_ZONE_WAIT] = { "zone wait", true, false },
 	[CONTROL_STORE_LIST] = { "store list", false, false },
-	[CONTROL_STATS] = { "stats", false },
-	[CONTROL_RELOAD] = { "reload", false },
-	[CONTROL_STOP] = { "stop", false },
+	[CONTROL_STATS] = { "stats", false, false },
+	[CONTROL_RELOAD] = { "reload", false, false },
+	[CONTROL_STOP] = { "stop", false, false },
 };
 
 static const char *parse_wait(json_t *object, struct control_request *out)

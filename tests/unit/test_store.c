@@ -510,7 +510,7 @@ static void flip_at(struct flipping *f, const char *path, off_t at)
 	char folder[64], other[512];
 	struct fixture x;
 	struct store_timers got;
-	uint8_t octet;
+	uint8_t octet = 0;
 	make_folder(folder);
 	copy_folder(f->from, folder);
 	snprintf(other, sizeof(other), "%s%s", folder, path + strlen(f->from));
