@@ -607,6 +607,10 @@ static void set_defaults(struct config *c)
 		c->transfer.idle_s = 30;
 	if (!c->transfer.max_s)
 		c->transfer.max_s = 3600;
+	if (!c->hooks.timeout_s)
+		c->hooks.timeout_s = 30;
+	if (!c->hooks.concurrent)
+		c->hooks.concurrent = 4;
 	if (!c->dpdk.memory_mib)
 		c->dpdk.memory_mib = 200;
 }
@@ -802,6 +806,18 @@ struct zone_fsm_policy config_zone_policy(const struct config_zone *z)
 		.refuse_serial_zero = is_said(SAID(z, refuse_serial_zero, NULL)),
 		.lengthen_refresh = is_said(SAID(z, lengthen_refresh, NULL)),
 	};
+}
+
+enum zonemd_policy config_zone_zonemd(const struct config_zone *z)
+{
+	static enum zonemd_policy verify = ZONEMD_VERIFY;
+	return *SAID(z, zonemd, &verify);
+}
+
+bool config_zone_has_hooks(const struct config_zone *z)
+{
+	static bool yes = true;
+	return *SAID(z, hooks, &yes);
 }
 
 bool config_zone_refuses_outside(const struct config_zone *z)

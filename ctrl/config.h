@@ -20,6 +20,7 @@
 #include "understudy/answer.h"
 #include "understudy/name.h"
 #include "understudy/zone_fsm.h"
+#include "zonemd.h"
 
 #define CONFIG_LISTEN_MAX       64
 #define CONFIG_PORTS_MAX        16
@@ -42,6 +43,8 @@ struct config_address {
 const char *config_address_text(const struct config_address *a, char buf[CONFIG_ADDRESS_TEXT]);
 bool config_address_equal(const struct config_address *a, const struct config_address *b);
 socklen_t config_address_octets(const struct config_address *a);
+
+enum config_above { CONFIG_ABOVE_SERVE, CONFIG_ABOVE_REFUSE };
 
 struct config_server {
 	char *identity;
@@ -96,6 +99,22 @@ struct config_transfer {
 	uint32_t max_mib;     // 0 = no limit
 	uint64_t max_records; // 0 = no limit
 	uint32_t memory_mib;  // of all transfers together; 0 = no limit
+};
+
+struct config_dnssec {
+	struct {
+		uint16_t *max;
+		enum config_above *above;
+	} nsec3_iterations;
+	uint32_t *signature_warning_h; // 0 = none
+};
+
+struct config_hooks {
+	char **command;
+	unsigned command_count; // 0 = none
+	uint16_t timeout_s;
+	uint16_t concurrent;
+	uint32_t *hold_s;
 };
 
 struct config_dpdk {
@@ -204,6 +223,8 @@ struct config_zone_options {
 	bool *refuse_serial_zero;
 	bool *lengthen_refresh;
 	bool *refuse_out_of_zone;
+	enum zonemd_policy *zonemd;
+	bool *hooks;
 };
 
 struct config_template {
@@ -235,6 +256,8 @@ struct config {
 	struct config_memory memory;
 	struct config_database database;
 	struct config_transfer transfer;
+	struct config_dnssec dnssec;
+	struct config_hooks hooks;
 	struct config_dpdk dpdk;
 	struct config_port *ports;
 	unsigned ports_count;
@@ -267,6 +290,8 @@ const struct config_zone *config_zone(const struct config *c, const uint8_t *nam
 // What holds for a zone: what it says itself, else its template, else the default.
 void config_zone_limits(const struct config_zone *z, struct zone_fsm_limits *out);
 struct zone_fsm_policy config_zone_policy(const struct config_zone *z);
+enum zonemd_policy config_zone_zonemd(const struct config_zone *z);
+bool config_zone_has_hooks(const struct config_zone *z);
 bool config_zone_refuses_outside(const struct config_zone *z);
 uint64_t config_zone_max_records(const struct config *c, const struct config_zone *z);
 // *count of them.

@@ -2,9 +2,18 @@
 // The configuration's schema for libcyaml, and what each value is expected to be.
 #include "config_schema.h"
 
+#include "vet.h"
+
 #define OPTIONAL CYAML_FLAG_OPTIONAL
 #define LIST     (CYAML_FLAG_POINTER)
 #define ANY      CYAML_UNLIMITED
+
+// A mapping whose fields' offsets count from the struct that it stands in.
+#define FIELD_MAPPING_FLAT(_key, _struct, _fields)                            \
+	{                                                                     \
+		.key = _key, .data_offset = 0,                                \
+		.value = { CYAML_VALUE_MAPPING(OPTIONAL, _struct, _fields) }, \
+	}
 
 static const cyaml_strval_t log_levels[] = {
 	{ "error", LOG_LEVEL_ERROR },
@@ -98,6 +107,31 @@ static const cyaml_schema_field_t transfer_fields[] = {
 	CYAML_FIELD_END
 };
 
+static const cyaml_strval_t above_words[] = {
+	{ "serve", CONFIG_ABOVE_SERVE },
+	{ "refuse", CONFIG_ABOVE_REFUSE },
+};
+static const cyaml_schema_field_t nsec3_iterations_fields[] = {
+	CYAML_FIELD_UINT_PTR("max", OPTIONAL, struct config_dnssec, nsec3_iterations.max),
+	CYAML_FIELD_ENUM_PTR("above", OPTIONAL | CYAML_FLAG_STRICT, struct config_dnssec,
+			     nsec3_iterations.above, above_words, 2),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_field_t dnssec_fields[] = {
+	FIELD_MAPPING_FLAT("nsec3-iterations", struct config_dnssec, nsec3_iterations_fields),
+	CYAML_FIELD_UINT_PTR("signature-warning", OPTIONAL, struct config_dnssec,
+			     signature_warning_h),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t hooks_fields[] = {
+	CYAML_FIELD_SEQUENCE_COUNT("command", LIST | OPTIONAL, struct config_hooks, command,
+				   command_count, &text_entry, 1, 64),
+	CYAML_FIELD_UINT("timeout", OPTIONAL, struct config_hooks, timeout_s),
+	CYAML_FIELD_UINT("concurrent", OPTIONAL, struct config_hooks, concurrent),
+	CYAML_FIELD_UINT_PTR("hold", OPTIONAL, struct config_hooks, hold_s), CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t dpdk_fields[] = {
 	CYAML_FIELD_SEQUENCE("lcores", LIST | OPTIONAL, struct config_dpdk, lcores, &number_entry,
 			     0, CONFIG_LCORES_MAX),
@@ -188,6 +222,12 @@ static const cyaml_strval_t older_serial_words[] = {
 	{ "accept", ZONE_FSM_OLDER_ACCEPT },
 };
 
+static const cyaml_strval_t zonemd_words[] = {
+	{ "verify", ZONEMD_VERIFY },
+	{ "require", ZONEMD_REQUIRE },
+	{ "ignore", ZONEMD_IGNORE },
+};
+
 // What a zone and a template have in common, in a struct with `options`.
 // clang-format off
 #define ZONE_OPTIONS(_struct)                                                                  \
@@ -210,7 +250,10 @@ static const cyaml_strval_t older_serial_words[] = {
 			     options.refuse_serial_zero),                                      \
 	CYAML_FIELD_BOOL_PTR("lengthen-refresh", OPTIONAL, _struct, options.lengthen_refresh), \
 	CYAML_FIELD_BOOL_PTR("refuse-out-of-zone", OPTIONAL, _struct,                          \
-			     options.refuse_out_of_zone)
+			     options.refuse_out_of_zone),                                      \
+	CYAML_FIELD_ENUM_PTR("zonemd", OPTIONAL | CYAML_FLAG_STRICT, _struct, options.zonemd,  \
+			     zonemd_words, 3),                                                 \
+	CYAML_FIELD_BOOL_PTR("hooks", OPTIONAL, _struct, options.hooks)
 // clang-format on
 
 static const cyaml_schema_field_t template_fields[] = {
@@ -230,13 +273,6 @@ static const cyaml_schema_value_t zone_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_zone, zone_fields),
 };
 
-// A mapping whose fields' offsets count from struct config itself.
-#define FIELD_MAPPING_FLAT(_key, _fields)                                           \
-	{                                                                           \
-		.key = _key, .data_offset = 0,                                      \
-		.value = { CYAML_VALUE_MAPPING(OPTIONAL, struct config, _fields) }, \
-	}
-
 static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING("server", OPTIONAL, struct config, server, server_fields),
 	CYAML_FIELD_SEQUENCE("listen", LIST, struct config, listen, &listen_entry, 1,
@@ -244,10 +280,12 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING("tcp", OPTIONAL, struct config, tcp, tcp_fields),
 	CYAML_FIELD_MAPPING("cookies", OPTIONAL, struct config, cookies, cookies_fields),
 	CYAML_FIELD_MAPPING("rate-limit", OPTIONAL, struct config, rate_limit, rate_limit_fields),
-	FIELD_MAPPING_FLAT("control", control_fields),
+	FIELD_MAPPING_FLAT("control", struct config, control_fields),
 	CYAML_FIELD_MAPPING("memory", OPTIONAL, struct config, memory, memory_fields),
 	CYAML_FIELD_MAPPING("database", OPTIONAL, struct config, database, database_fields),
 	CYAML_FIELD_MAPPING("transfer", OPTIONAL, struct config, transfer, transfer_fields),
+	CYAML_FIELD_MAPPING("dnssec", OPTIONAL, struct config, dnssec, dnssec_fields),
+	CYAML_FIELD_MAPPING("hooks", OPTIONAL, struct config, hooks, hooks_fields),
 	CYAML_FIELD_MAPPING("dpdk", OPTIONAL, struct config, dpdk, dpdk_fields),
 	CYAML_FIELD_SEQUENCE("ports", LIST | OPTIONAL, struct config, ports, &port_entry, 0,
 			     CONFIG_PORTS_MAX),
@@ -312,6 +350,12 @@ const struct yaml_rule config_rules[] = {
 	{ .path = "transfer.max-size", .least = 0, .most = 1048576 },
 	{ .path = "transfer.max-records", .least = 0, .most = UINT32_MAX },
 	{ .path = "transfer.memory", .least = 0, .most = 32768 },
+	{ .path = "dnssec.nsec3-iterations.max", .least = 0, .most = VET_NSEC3_ITERATIONS_MOST },
+	{ .path = "dnssec.signature-warning", .least = 0, .most = 8760 },
+	{ .path = "hooks.command[]", .expected = "the path of a program, or an argument of it" },
+	{ .path = "hooks.timeout", .least = 1, .most = 3600 },
+	{ .path = "hooks.concurrent", .least = 1, .most = 100 },
+	{ .path = "hooks.hold", .least = 0, .most = 86400 },
 	{ .path = "dpdk.lcores[]", .least = 0, .most = 1023 },
 	{ .path = "dpdk.main-lcore", .least = 0, .most = 1023 },
 	{ .path = "dpdk.memory", .least = 16, .most = 1048576 },

@@ -150,6 +150,19 @@ static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
 	return row;
 }
 
+// What was found out about the content that is served.
+static void add_content(json_t *out, const struct zone_status *s)
+{
+	const struct zone_vetted *v = s->vetted;
+	bool verified = v->zonemd != ZONEMD_UNDECIDED;
+	json_object_set_new(out, "zonemd",
+			    verified ? json_string(zonemd_verdict_text(v->zonemd)) : json_null());
+	json_object_set_new(out, "nsec3_iterations",
+			    v->nsec3 ? json_integer(v->nsec3_iterations) : json_null());
+	json_object_set_new(out, "signatures_expire", time_or_null(s->earliest_unix_s));
+	json_object_set_new(out, "signatures", json_string(zone_signatures_text(s->signatures)));
+}
+
 static json_t *primary_json(const struct zone_primary_status *p)
 {
 	char address[CONFIG_ADDRESS_TEXT], key[NAME_TEXT_SIZE], text[ZONE_REASON_TEXT];
@@ -223,6 +236,7 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 	json_object_set_new(out, "names", json_integer(z ? (json_int_t)zone_node_count(z) : 0));
 	json_object_set_new(out, "memory_octets", json_integer(z ? (json_int_t)zone_octets(z) : 0));
 	rcu_reader_offline();
+	add_content(out, &s);
 	json_t *primaries = json_array();
 	for (unsigned i = 0; i < s.primary_count; i++)
 		json_array_append_new(primaries, primary_json(&s.primaries[i]));

@@ -87,6 +87,7 @@ json_t *stats_zones(const struct zones_stats *s)
 	put(out, "refused", s->refused);
 	put(out, "notifies", s->notifies);
 	put(out, "expired", s->expired);
+	put(out, "same_serial", s->same_serial);
 	put(out, "exchanges", s->exchanges);
 	put(out, "waiting", s->waiting);
 	return out;

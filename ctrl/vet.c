@@ -22,8 +22,8 @@ static enum xfr_reason judge_zonemd(const struct vet_policy *policy, enum zonemd
 	case ZONEMD_MISMATCH: return XFR_REASON_ZONEMD;
 	case ZONEMD_ABSENT:
 	case ZONEMD_UNSUPPORTED:
-		return policy->zonemd == VET_ZONEMD_REQUIRE ? XFR_REASON_ZONEMD_MISSING
-							    : XFR_REASON_NONE;
+		return policy->zonemd == ZONEMD_REQUIRE ? XFR_REASON_ZONEMD_MISSING
+							: XFR_REASON_NONE;
 	default: return XFR_REASON_NONE;
 	}
 }
@@ -77,7 +77,7 @@ void vet_start(const struct vet_options *options, struct vet **out, struct vet_r
 	if (result->nsec3)
 		result->nsec3_iterations = chain.iterations;
 	result->reason = judge_nsec3(policy, result);
-	if (result->reason || policy->zonemd == VET_ZONEMD_IGNORE)
+	if (result->reason || policy->zonemd == ZONEMD_IGNORE)
 		return;
 	result->zonemd = zonemd_begin(view, z, &zonemd);
 	if (result->zonemd != ZONEMD_UNDECIDED) {

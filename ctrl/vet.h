@@ -15,10 +15,8 @@
 // More cannot be asked for with any key size: RFC 5155 section 10.3.
 #define VET_NSEC3_ITERATIONS_MOST 2500
 
-enum vet_zonemd { VET_ZONEMD_VERIFY, VET_ZONEMD_REQUIRE, VET_ZONEMD_IGNORE };
-
 struct vet_policy {
-	enum vet_zonemd zonemd;
+	enum zonemd_policy zonemd;
 	uint16_t nsec3_iterations_max;
 	bool refuse_iterations; // above that; else they are served, and told of
 };

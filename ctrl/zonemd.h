@@ -19,6 +19,14 @@ enum zonemd_verdict {
 	ZONEMD_VERIFIED,
 	ZONEMD_UNDECIDED // goes on with zonemd_step
 };
+
+// What is done with a zone that is not ZONEMD_VERIFIED.
+enum zonemd_policy {
+	ZONEMD_VERIFY,  // a mismatch is refused
+	ZONEMD_REQUIRE, // all is refused
+	ZONEMD_IGNORE   // it is not looked at
+};
+
 // A few words, for status; static.
 const char *zonemd_verdict_text(enum zonemd_verdict v);
 

@@ -16,17 +16,21 @@
 
 #include "log.h"
 #include "loop.h"
+#include "survey.h"
 #include "transfer.h"
 #include "understudy/rr.h"
 #include "understudy/serial.h"
 #include "upstream.h"
 #include "vet.h"
 
-#define SOA_CONCURRENT   64
-#define RETRY_MS         1000
-#define COMPACT_EVERY_MS 30000
-#define REMEMBER_MS      900000 // what a primary was seen not to understand
-#define URGENT_FRACTION  4      // of expire: when so little of it is left
+#define SOA_CONCURRENT       64
+#define NSEC3_ITERATIONS_MAX 150
+#define WATCH_EVERY_MS       60000
+#define SIGNATURE_WARNING_H  (7 * 24)
+#define RETRY_MS             1000
+#define COMPACT_EVERY_MS     30000
+#define REMEMBER_MS          900000 // what a primary was seen not to understand
+#define URGENT_FRACTION      4      // of expire: when so little of it is left
 
 struct secondary {
 	struct zones *zones;
@@ -47,6 +51,8 @@ struct secondary {
 	struct zone_version *fresh; // brought by the exchange that just ended
 	struct vetting *vetting;    // of `fresh`, which waits for it, or NULL
 	struct zone_vetted vetted;  // what is served
+	struct survey_zone survey;
+	enum zone_signatures signatures;
 	uint64_t success_unix_s;
 	struct zone_transfer_status last;
 	struct zone_primary_status primaries[CONFIG_PRIMARIES_MAX];
@@ -67,12 +73,14 @@ struct zones {
 	size_t count;
 	struct upstreams upstreams;
 	struct links *links;
+	struct surveys *surveys;
 	struct line soa, transfers;
 	unsigned vetting; // versions that wait for it
 	bool advancing;
 	struct xfr_budget budget;
 	uv_timer_t retry_timer; // goes on with the lines after memory ran out
 	uv_timer_t compact_timer;
+	uv_timer_t watch_timer;
 	uint64_t compacted_at; // how much had been published when it was last looked at
 	struct notify_lookup lookup;
 	struct notify_source sources[CONFIG_PRIMARIES_MAX + CONFIG_NOTIFY_MAX];
@@ -183,15 +191,20 @@ static void advance(struct zones *zones)
 	zones->advancing = false;
 }
 
+static void end_vetting(struct secondary *z)
+{
+	vet_stop(z->vetting->vet);
+	free(z->vetting);
+	z->vetting = NULL;
+	z->zones->vetting--;
+}
+
 // What is being vetted is not wanted any more.
 static void drop_vetting(struct secondary *z)
 {
 	if (!z->vetting)
 		return;
-	vet_stop(z->vetting->vet);
-	free(z->vetting);
-	z->vetting = NULL;
-	z->zones->vetting--;
+	end_vetting(z);
 	zone_version_discard(z->fresh);
 	z->fresh = NULL;
 }
@@ -386,8 +399,14 @@ static void note_refusal(struct secondary *z, enum xfr_reason reason)
 
 static struct vet_policy policy_of(const struct secondary *z)
 {
-	(void)z;
-	return (struct vet_policy){ .nsec3_iterations_max = 150 };
+	const struct config_dnssec *d = &z->zones->config->dnssec;
+	return (struct vet_policy){
+		.zonemd = config_zone_zonemd(z->config),
+		.nsec3_iterations_max =
+			d->nsec3_iterations.max ? *d->nsec3_iterations.max : NSEC3_ITERATIONS_MAX,
+		.refuse_iterations = d->nsec3_iterations.above &&
+				     *d->nsec3_iterations.above == CONFIG_ABOVE_REFUSE,
+	};
 }
 
 static void warn_of_iterations(struct secondary *z, unsigned iterations)
@@ -419,12 +438,9 @@ static void judge(struct secondary *z, struct zone_event event, const struct vet
 static void on_vetted(void *arg, const struct vet_result *result)
 {
 	struct secondary *z = arg;
-	struct zone_version *version = z->fresh;
 	struct zone_event event = z->vetting->event;
 	struct vet_result r = *result;
-	z->fresh = NULL;
-	drop_vetting(z);
-	z->fresh = version;
+	end_vetting(z);
 	judge(z, event, &r);
 }
 
@@ -618,6 +634,13 @@ static void report_serial(struct secondary *z, uint32_t serial)
 	    serial != z->served_serial)
 		log_limited(log, LOG_LEVEL_WARNING, "zone %s: the serial went back from %u to %u",
 			    name, z->served_serial, serial);
+	if (z->served_serial_known && serial == z->served_serial &&
+	    !zone_version_stats(z->fresh)->same) {
+		z->zones->stats.same_serial++;
+		log_limited(log, LOG_LEVEL_WARNING,
+			    "zone %s: other content with the same serial %u: was it signed anew?",
+			    name, serial);
+	}
 	if (z->fsm.policy.lengthen_refresh && z->fsm.soa.refresh_s < ZONE_FSM_SHORT_REFRESH_S)
 		log_limited(log, LOG_LEVEL_WARNING,
 			    "zone %s: refresh of %u s is taken as 30 minutes", name,
@@ -639,6 +662,7 @@ static void publish(struct secondary *z)
 		change = store_compare(z->stored, z->fresh);
 	zonedb_publish(z->zones->db, &z->fresh, 1);
 	z->fresh = NULL;
+	surveys_touch(z->zones->surveys, &z->survey);
 	if (!z->stored)
 		return;
 	z->success_unix_s = loop_time().unix_s;
@@ -819,6 +843,7 @@ static void on_secondary_closed(uv_handle_t *handle)
 static void secondary_close(struct secondary *z)
 {
 	cancel(z);
+	surveys_forget(z->zones->surveys, &z->survey);
 	store_zone_close(z->stored);
 	z->stored = NULL;
 	uv_close((uv_handle_t *)&z->timer, on_secondary_closed);
@@ -959,8 +984,12 @@ static void plan_do(struct plan *p, struct zones *zones, const struct config *co
 			step(z, &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
 						      .primary = z->config->primary_count });
 	}
-	for (size_t i = 0; i < p->fresh_count; i++)
-		step(p->fresh[i], &(struct zone_event){ .kind = ZONE_EVENT_START });
+	for (size_t i = 0; i < p->fresh_count; i++) {
+		struct secondary *z = p->fresh[i];
+		if (z->fsm.data != ZONE_NOT_LOADED)
+			surveys_touch(zones->surveys, &z->survey);
+		step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
+	}
 	zones->soa.limit = SOA_CONCURRENT;
 	zones->transfers.limit = config->transfer.concurrent;
 	advance(zones);
@@ -1110,6 +1139,8 @@ static void fill_status(const struct secondary *z, struct zone_status *out)
 		.primaries = z->primaries,
 		.primary_count = z->config->primary_count,
 		.vetted = &z->vetted,
+		.signatures = z->signatures,
+		.earliest_unix_s = z->survey.earliest_unix_s,
 	};
 	store_zone_status(z->stored, &out->stored);
 }
@@ -1140,6 +1171,79 @@ const struct zones_stats *zones_stats(const struct zones *zones)
 	s->exchanges = zones->soa.used + zones->transfers.used;
 	s->waiting = zones->soa.waiting + zones->transfers.waiting;
 	return s;
+}
+
+// ---- signatures
+
+static struct secondary *of_survey(const struct survey_zone *s)
+{
+	return (struct secondary *)((uintptr_t)s - offsetof(struct secondary, survey));
+}
+
+static const uint8_t *survey_apex(const struct survey_zone *s)
+{
+	return of_survey(s)->config->name.wire;
+}
+
+const char *zone_signatures_text(enum zone_signatures s)
+{
+	static const char *const texts[] = { [ZONE_SIGNATURES_WELL] = "well",
+					     [ZONE_SIGNATURES_BEFORE_EXPIRY] = "before-expiry",
+					     [ZONE_SIGNATURES_SOON] = "soon",
+					     [ZONE_SIGNATURES_EXPIRED] = "expired" };
+	return texts[s];
+}
+
+static enum zone_signatures judge_signatures(const struct secondary *z)
+{
+	const uint32_t *warning_h = z->zones->config->dnssec.signature_warning_h;
+	uint64_t earliest = z->survey.earliest_unix_s;
+	struct xfr_time now = loop_time();
+	if (!earliest || z->fsm.data != ZONE_SERVED)
+		return ZONE_SIGNATURES_WELL;
+	if (earliest <= now.unix_s)
+		return ZONE_SIGNATURES_EXPIRED;
+	if (earliest <= now.unix_s + 3600ull * (warning_h ? *warning_h : SIGNATURE_WARNING_H))
+		return ZONE_SIGNATURES_SOON;
+	if (z->fsm.expire_ms > now.monotonic_ms &&
+	    earliest < now.unix_s + (z->fsm.expire_ms - now.monotonic_ms) / 1000)
+		return ZONE_SIGNATURES_BEFORE_EXPIRY;
+	return ZONE_SIGNATURES_WELL;
+}
+
+// Tells of the zone's signatures what has not been told.
+static void watch_signatures(struct secondary *z)
+{
+	enum zone_signatures is = judge_signatures(z), was = z->signatures;
+	uint64_t now_s = loop_time().unix_s, earliest = z->survey.earliest_unix_s;
+	char name[NAME_TEXT_SIZE];
+	struct log_limit *log = &z->zones->log;
+	z->signatures = is;
+	if (is <= was)
+		return;
+	name_text(z, name);
+	if (is == ZONE_SIGNATURES_EXPIRED)
+		log_limited(log, LOG_LEVEL_WARNING, "zone %s: a signature has expired", name);
+	else if (is == ZONE_SIGNATURES_SOON)
+		log_limited(log, LOG_LEVEL_WARNING, "zone %s: a signature expires in %llu h", name,
+			    (unsigned long long)((earliest - now_s) / 3600));
+	else
+		log_limited(log, LOG_LEVEL_WARNING,
+			    "zone %s: a signature expires in %llu h, before the zone would "
+			    "if its primaries were silent",
+			    name, (unsigned long long)((earliest - now_s) / 3600));
+}
+
+static void on_surveyed(struct survey_zone *s)
+{
+	watch_signatures(of_survey(s));
+}
+
+static void on_watch_timer(uv_timer_t *timer)
+{
+	struct zones *zones = timer->data;
+	for (size_t i = 0; i < zones->count; i++)
+		watch_signatures(zones->list[i]);
 }
 
 // ---- all of it
@@ -1174,7 +1278,16 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 		return RESULT_NO_MEMORY;
 	zones->loop = loop;
 	zones->db = db;
+	const struct survey_options survey = {
+		.loop = loop, .db = db, .apex = survey_apex, .done = on_surveyed
+	};
 	if (links_new(loop, &zones->links)) {
+		free(zones);
+		return RESULT_NO_MEMORY;
+	}
+	if (surveys_new(&survey, &zones->surveys)) {
+		links_stop(zones->links);
+		links_free(zones->links);
 		free(zones);
 		return RESULT_NO_MEMORY;
 	}
@@ -1187,6 +1300,9 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 	uv_timer_init(loop, &zones->compact_timer);
 	zones->compact_timer.data = zones;
 	uv_timer_start(&zones->compact_timer, on_compact_timer, COMPACT_EVERY_MS, COMPACT_EVERY_MS);
+	uv_timer_init(loop, &zones->watch_timer);
+	zones->watch_timer.data = zones;
+	uv_timer_start(&zones->watch_timer, on_watch_timer, WATCH_EVERY_MS, WATCH_EVERY_MS);
 	*out = zones;
 	return RESULT_OK;
 }
@@ -1203,6 +1319,8 @@ void zones_stop(struct zones *zones)
 	zones->count = 0;
 	uv_close((uv_handle_t *)&zones->retry_timer, NULL);
 	uv_close((uv_handle_t *)&zones->compact_timer, NULL);
+	uv_close((uv_handle_t *)&zones->watch_timer, NULL);
+	surveys_stop(zones->surveys);
 	links_stop(zones->links);
 }
 
@@ -1213,5 +1331,6 @@ void zones_free(struct zones *zones)
 	free(zones->list);
 	upstreams_free(&zones->upstreams);
 	links_free(zones->links);
+	surveys_free(zones->surveys);
 	free(zones);
 }

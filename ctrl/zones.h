@@ -81,6 +81,16 @@ struct zone_vetted {
 	uint16_t nsec3_iterations;
 };
 
+// What of the zone's signatures has been told.
+enum zone_signatures {
+	ZONE_SIGNATURES_WELL,
+	ZONE_SIGNATURES_BEFORE_EXPIRY, // one expires before the zone would
+	ZONE_SIGNATURES_SOON,          // within dnssec.signature-warning
+	ZONE_SIGNATURES_EXPIRED
+};
+// A few words, for status; static.
+const char *zone_signatures_text(enum zone_signatures s);
+
 // What is known of one zone; pointers are valid until the loop goes on.
 struct zone_status {
 	const struct name *name;
@@ -91,6 +101,8 @@ struct zone_status {
 	const struct zone_primary_status *primaries;
 	unsigned primary_count;
 	const struct zone_vetted *vetted;
+	enum zone_signatures signatures;
+	uint64_t earliest_unix_s; // when the first signature expires; 0 = none, or not known yet
 	struct store_zone_status stored;
 };
 
@@ -108,7 +120,8 @@ struct zones_stats {
 	uint64_t notifies;
 	uint64_t refused; // transferred, vetted, not published
 	uint64_t expired;
-	unsigned exchanges; // under way
+	uint64_t same_serial; // versions with other content than before, and its serial
+	unsigned exchanges;   // under way
 	unsigned waiting;
 };
 const struct zones_stats *zones_stats(const struct zones *zones);

@@ -43,7 +43,7 @@ static const char *get_duration(json_t *object, const char *key, char buf[CELL_O
 	return json_is_integer(value) ? duration_text(json_integer_value(value), buf) : "-";
 }
 
-// Local time and how long ago.
+// Local time and how long ago, or how soon.
 static const char *get_time(json_t *object, const char *key, char buf[CELL_OCTETS])
 {
 	json_t *value = json_object_get(object, key);
@@ -53,8 +53,10 @@ static const char *get_time(json_t *object, const char *key, char buf[CELL_OCTET
 	if (!json_is_integer(value) || !localtime_r(&at, &tm))
 		return "never";
 	strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm);
-	snprintf(buf, CELL_OCTETS, "%s (%.40s ago)", stamp,
-		 duration_text(now > at ? now - at : 0, ago));
+	if (at > now)
+		snprintf(buf, CELL_OCTETS, "%s (in %.40s)", stamp, duration_text(at - now, ago));
+	else
+		snprintf(buf, CELL_OCTETS, "%s (%.40s ago)", stamp, duration_text(now - at, ago));
 	return buf;
 }
 
@@ -258,6 +260,22 @@ static void print_transfer(FILE *to, json_t *t)
 			"", get_number(t, "out_of_zone"));
 }
 
+// What was found out about the content, where there is anything to say.
+static void print_content(FILE *to, json_t *result)
+{
+	char buf[CELL_OCTETS];
+	const char *signatures = get_text(result, "signatures");
+	if (json_is_string(json_object_get(result, "zonemd")))
+		line(to, "ZONEMD", get_text(result, "zonemd"));
+	if (json_is_integer(json_object_get(result, "nsec3_iterations")))
+		line_number(to, "NSEC3 iterations", get_number(result, "nsec3_iterations"));
+	if (json_is_null(json_object_get(result, "signatures_expire")))
+		return;
+	fprintf(to, "%-*s %s%s\n", LABEL_WIDTH, "signatures until",
+		get_time(result, "signatures_expire", buf),
+		strcmp(signatures, "before-expiry") == 0 ? ": before the zone would expire" : "");
+}
+
 void table_zone_status(FILE *to, json_t *result)
 {
 	char buf[CELL_OCTETS];
@@ -274,6 +292,7 @@ void table_zone_status(FILE *to, json_t *result)
 	line(to, "last success", get_time(result, "last_success", buf));
 	line(to, "next refresh", get_duration(result, "next_refresh_s", buf));
 	line(to, "expires in", get_duration(result, "expires_s", buf));
+	print_content(to, result);
 	if (get_number(result, "failures"))
 		line_number(to, "failed rounds", get_number(result, "failures"));
 	json_array_foreach (json_object_get(result, "primaries"), i, p) {
