@@ -172,6 +172,9 @@ static json_t *primary_json(const struct zone_primary_status *p)
 				 p->kind == XFR_SOA ? "SOA query" : "transfer", "ok",
 				 p->reason == XFR_REASON_NONE, "reason", xfr_reason_word(p->reason),
 				 "text", zone_reason_text(p, text));
+		if (p->ixfr_reason != XFR_REASON_NONE)
+			json_object_set_new(last, "ixfr_reason",
+					    json_string(xfr_reason_word(p->ixfr_reason)));
 		if (p->reason == XFR_REASON_NONE)
 			json_object_set_new(last, "serial", json_integer(p->serial));
 		else if (p->rcode && !xfr_reason_is_tls(p->reason))

@@ -324,7 +324,7 @@ static bool refuses(struct step *s)
 	struct zone_fsm *z = s->z;
 	if (s->event->soa.serial != 0 || !z->policy.refuse_serial_zero)
 		return false;
-	z->last_reason = XFR_REASON_SERIAL_ZERO;
+	z->last_reason = z->refused = XFR_REASON_SERIAL_ZERO;
 	z->behind = true;
 	next_primary(s);
 	return true;
@@ -565,6 +565,7 @@ void zone_fsm_step(struct zone_fsm *z, const struct zone_event *event, uint64_t 
 {
 	struct step s = { .z = z, .event = event, .now_ms = now_ms, .out = out };
 	out->count = 0;
+	z->refused = XFR_REASON_NONE;
 	on_event(&s);
 	check_expiry(&s);
 	set_timer(&s);

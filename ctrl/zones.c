@@ -327,7 +327,9 @@ static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 				    .reason = t ? transfer_reason(t) : XFR_REASON_CONNECT };
 	s->unix_s = loop_time().unix_s;
 	s->kind = wanted_kind(z);
-	s->reason = event.reason;
+	s->reason = (uint8_t)event.reason;
+	if (s->kind == XFR_IXFR)
+		s->ixfr_reason = s->reason;
 	s->rcode = engine ? xfr_rcode(engine) : 0;
 	if (xfr_reason_is_tls(event.reason))
 		s->rcode = transfer_detail(t);
@@ -373,28 +375,32 @@ static void learn(struct secondary *z, const struct transfer *t)
 	z->ixfr_refused = kind == XFR_IXFR && reason == XFR_REASON_REFUSED;
 }
 
+// What came well from this primary is not taken.
+static void note_refusal(struct secondary *z, unsigned primary, enum xfr_reason reason)
+{
+	char name[NAME_TEXT_SIZE];
+	struct zone_primary_status *s = &z->primaries[primary];
+	s->reason = (uint8_t)reason;
+	z->zones->stats.refused++;
+	log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+		    "zone %s: serial %u from %s is not published: %s", name_text(z, name),
+		    s->serial, s->primary->id, xfr_reason_text(reason));
+}
+
 // Tells the state machine, which wants a version or not; tells whether it did.
 static bool conclude(struct secondary *z, const struct zone_event *event)
 {
 	bool had = z->fresh;
+	unsigned primary = z->wanted.primary;
 	step(z, event);
+	if (z->fsm.refused)
+		note_refusal(z, primary, z->fsm.refused);
 	bool published = had && !z->fresh;
 	if (z->fresh)
 		zone_version_discard(z->fresh);
 	z->fresh = NULL;
 	advance(z->zones);
 	return published;
-}
-
-static void note_refusal(struct secondary *z, enum xfr_reason reason)
-{
-	char name[NAME_TEXT_SIZE];
-	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
-	s->reason = reason;
-	z->zones->stats.refused++;
-	log_limited(&z->zones->log, LOG_LEVEL_WARNING,
-		    "zone %s: serial %u from %s is not published: %s", name_text(z, name),
-		    s->serial, s->primary->id, xfr_reason_text(reason));
 }
 
 static struct vet_policy policy_of(const struct secondary *z)
@@ -422,7 +428,7 @@ static void warn_of_iterations(struct secondary *z, unsigned iterations)
 static void judge(struct secondary *z, struct zone_event event, const struct vet_result *r)
 {
 	if (r->reason) {
-		note_refusal(z, r->reason);
+		note_refusal(z, z->wanted.primary, r->reason);
 		event.kind = ZONE_EVENT_XFR_FAILED;
 		event.reason = r->reason;
 	}

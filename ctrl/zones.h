@@ -52,11 +52,12 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex);
 // How the last exchange with one primary ended.
 struct zone_primary_status {
 	const struct config_primary *primary;
-	uint64_t unix_s; // 0 = never asked
-	uint32_t serial; // that it had, if it went well
-	uint16_t rcode;  // with reasons that come from one; with those of TLS a detail (tls.h)
-	uint8_t kind;    // enum xfr_kind
-	uint8_t reason;  // enum xfr_reason; XFR_REASON_NONE = well
+	uint64_t unix_s;     // 0 = never asked
+	uint32_t serial;     // that it had, if it went well
+	uint16_t rcode;      // with reasons that come from one; with those of TLS a detail (tls.h)
+	uint8_t kind;        // enum xfr_kind
+	uint8_t reason;      // enum xfr_reason; XFR_REASON_NONE = well
+	uint8_t ixfr_reason; // of the last IXFR, which AXFR may have followed
 };
 
 #define ZONE_REASON_TEXT 192

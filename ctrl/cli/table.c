@@ -241,6 +241,9 @@ static void print_primary(FILE *to, json_t *p)
 		fprintf(to, "went well, serial %lld\n", get_number(last, "serial"));
 	else
 		fprintf(to, "failed: %s\n", get_text(last, "text"));
+	if (json_object_get(last, "ixfr_reason"))
+		fprintf(to, "%-*s   its last IXFR failed: %s\n", LABEL_WIDTH, "",
+			get_text(last, "ixfr_reason"));
 }
 
 static void print_transfer(FILE *to, json_t *t)

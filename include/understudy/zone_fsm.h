@@ -84,6 +84,7 @@ struct zone_fsm {
 	uint32_t wanted_serial;
 	unsigned wanted_at;
 	unsigned wanted_tries;       // rounds since then
+	enum xfr_reason refused;     // why the last step took not what it was given, or NONE
 	enum xfr_reason last_reason; // of the last failure, NONE after a success
 	uint64_t next_ms;            // next round; meaningful in ZONE_FSM_IDLE
 	unsigned next_at;            // the primary that it begins with

@@ -442,3 +442,272 @@ def test_soa_query_with_lies(scene):
     scene.primary.replies["SOA"] = lie
     assert notify(scene.notifier, ORIGIN, scene.key) == dns.rcode.NOERROR
     wait_for(lambda: scene.client.serial(ORIGIN) == 3, 15, "serial 3")
+
+
+# Differences that do not fit what is held, or break off. AXFR goes well each time.
+
+def steps(*choices):
+    """One message of these records: numbers are SOA records of that serial, "-n" and
+    "+n" the record that says the serial n, other words a name with an address."""
+    def behave(primary, q):
+        rrsets = []
+        for choice in choices:
+            if isinstance(choice, int):
+                rrsets.append(primary.soa(choice))
+            elif choice[0] in "-+":
+                rrsets.append(record("v0", "TXT", f'"serial {choice[1:]}"', origin=ORIGIN))
+            else:
+                rrsets.append(record(choice, "A", "192.0.2.1", origin=ORIGIN))
+        return primary.signed(q, [primary.message(q, rrsets)]) + [Pause(0.1), Close]
+    return behave
+
+
+def unsigned_end(primary, q):
+    rrsets = primary.ixfr_rrsets(q)
+    wires = [primary.message(q, rrsets[:-1]), primary.message(q, rrsets[-1:], question=False)]
+    return [*primary.signed(q, wires[:1]), wires[1], Close]
+
+
+def with_rcode(rcode):
+    def behave(primary, q):
+        return primary.signed(q, [primary.message(q, [], flags=0x8400 | rcode)])
+    return behave
+
+
+def soa_of_another_zone(primary, q):
+    rrsets = primary.ixfr_rrsets(q)
+    rrsets[1] = record("other.example", "SOA", "a. b. 1 1 1 1 1")
+    return primary.signed(q, [primary.message(q, rrsets)]) + [Close]
+
+
+def short_soa(primary, q):
+    wire = primary.message(q, primary.ixfr_rrsets(q))
+    at = wire.index(b"\0\6\0\1") + 8
+    length = struct.unpack("!H", wire[at:at + 2])[0]
+    wire = wire[:at] + struct.pack("!H", length - 4) + wire[at + 2:at + 2 + length - 4] \
+        + wire[at + 2 + length:]
+    return primary.signed(q, [wire]) + [Close]
+
+
+def other_class(primary, q):
+    wire = primary.message(q, primary.ixfr_rrsets(q))
+    at = wire.rindex(b"\0\x10\0\1") + 2
+    return primary.signed(q, [wire[:at] + b"\0\3" + wire[at + 2:]]) + [Close]
+
+
+def ixfr_then_silence(primary, q):
+    rrsets = primary.ixfr_rrsets(q)
+    return primary.signed(q, [primary.message(q, rrsets[:5])]) + [Pause(20), Close]
+
+
+WRONG_IXFR = {
+    "from a serial that is not ours": (steps(2, 7, "-7", 2, "+2", 2), "ixfr-base"),
+    "deletes what is not there": (steps(2, 1, "nowhere", 2, "+2", 2), "ixfr-delete"),
+    "deletes another version's record": (steps(2, 1, "-9", 2, "+2", 2), "ixfr-delete"),
+    "adds what is there": (steps(2, 1, 2, "+1", 2), "ixfr-add"),
+    "adds the same twice": (steps(2, 1, "-1", 2, "twice", "twice", 2), "ixfr-add"),
+    "steps out of order": (steps(3, 1, "-1", 3, "+3", 2, "+2", 3), "ixfr-order"),
+    "steps with a gap": (steps(3, 1, "-1", 2, "+2", 5, 3, 3), "ixfr-order"),
+    "a step to the same serial": (steps(2, 1, "-1", 1, "+2", 2), "ixfr-order"),
+    "a step back": (steps(2, 1, "-1", 0xffffffff, "+2", 2), "ixfr-order"),
+    "ends elsewhere": (steps(3, 1, "-1", 2, "+2", 2), "ixfr-order closed"),
+    "no end": (steps(2, 1, "-1", 2, "+2"), "closed"),
+    "a lone newer SOA over TCP": (steps(2), "closed timeout"),
+    "more after the end": (steps(2, 1, "-1", 2, "+2", 2, "more"), "trailing"),
+    "SOA of another zone": (soa_of_another_zone, "serial malformed closed trailing"),
+    "short SOA rdata": (short_soa, "malformed"),
+    "a record of another class": (other_class, "malformed"),
+    "silent in the middle": (ixfr_then_silence, "timeout"),
+    "closed at once": (cut_off_at_once, "closed"),
+    "FORMERR": (with_rcode(1), "rcode"),
+    "SERVFAIL": (with_rcode(2), "rcode"),
+    "NOTIMP": (with_rcode(4), "rcode"),
+    "REFUSED": (with_rcode(5), "refused"),
+}
+
+
+def offer_ixfr(scene, serial, behave):
+    """Like Scene.offer, but AXFR works."""
+    scene.primary.good()
+    scene.primary.serial = serial
+    scene.primary.replies["IXFR"] = lambda q: behave(scene.primary, q)
+    assert notify(scene.notifier, ORIGIN, scene.key, serial=serial) == dns.rcode.NOERROR
+
+
+@pytest.mark.understudy
+@pytest.mark.parametrize("name", WRONG_IXFR)
+def test_wrong_differences_are_followed_by_axfr(scene, name):
+    """At once and from the same primary; the status tells what was wrong. The next
+    differences, which fit, are taken."""
+    behave, reasons = WRONG_IXFR[name]
+    offer_ixfr(scene, 2, behave)
+    scene.wait_served(2, 8)
+    assert served_serial(scene.client) == 2
+    assert scene.client.ask(f"nowhere.{ORIGIN}").rcode() == dns.rcode.NXDOMAIN
+    status = scene.server.zone_status(ORIGIN)
+    assert status["transfer"]["kind"] == "axfr"
+    assert status["primaries"][0]["last"]["ixfr_reason"] in reasons.split()
+    offer_ixfr(scene, 3, lambda primary, q: primary.ixfr_reply(q))
+    scene.wait_served(3)
+    kind = scene.server.zone_status(ORIGIN)["transfer"]["kind"]
+    # Who does not understand IXFR is not asked for it again soon.
+    assert kind == ("axfr" if name in ("FORMERR", "NOTIMP", "REFUSED") else "ixfr")
+
+
+@pytest.mark.understudy
+def test_differences_with_an_unsigned_end(signed_scene):
+    offer_ixfr(signed_scene, 2, unsigned_end)
+    signed_scene.wait_served(2)
+    last = signed_scene.server.last_attempt(ORIGIN)
+    assert last["ixfr_reason"] == "tsig-missing"
+
+
+@pytest.mark.understudy
+@pytest.mark.parametrize("rcode", [1, 4], ids=["FORMERR", "NOTIMP"])
+def test_primary_that_refuses_edns(scene, rcode):
+    """It is asked again without, and remembered."""
+    def old(reply):
+        def script(q):
+            if q.message.edns >= 0:
+                return [scene.primary.message(q, [], flags=0x8000 | rcode)]
+            return reply(q)
+        return script
+    scene.primary.serial = 2
+    scene.primary.replies = {"SOA": old(scene.primary.soa_reply),
+                             "AXFR": old(scene.primary.axfr_reply),
+                             "IXFR": old(scene.primary.ixfr_reply)}
+    assert notify(scene.notifier, ORIGIN, scene.key) == dns.rcode.NOERROR
+    scene.wait_served(2)
+    scene.primary.queries.clear()
+    scene.primary.serial = 3
+    assert notify(scene.notifier, ORIGIN, scene.key, serial=3) == dns.rcode.NOERROR
+    scene.wait_served(3)
+    assert [(q.type, q.message.edns) for q in scene.primary.queries] == [("IXFR", -1)]
+
+
+@pytest.mark.understudy
+def test_notify_ahead_of_the_serial(scene):
+    """The primary has what its NOTIFY spoke of only after a second."""
+    scene.primary.replies["IXFR"] = scene.primary.ixfr_reply
+    assert notify(scene.notifier, ORIGIN, scene.key, serial=2) == dns.rcode.NOERROR
+    time.sleep(1)
+    assert scene.client.serial(ORIGIN) == 1
+    scene.primary.serial = 2
+    scene.wait_served(2, 8)
+
+
+@pytest.mark.understudy
+def test_kept_connection_that_the_primary_has_closed(scene):
+    """What a connection was kept for is done on a fresh one."""
+    def and_close(q):
+        return [*scene.primary.ixfr_reply(q), Close]
+    for serial in (2, 3, 4):
+        scene.primary.serial = serial
+        scene.primary.replies["IXFR"] = and_close
+        assert notify(scene.notifier, ORIGIN, scene.key, serial=serial) == dns.rcode.NOERROR
+        scene.wait_served(serial, 3)
+    assert scene.server.zone_status(ORIGIN)["transfer"]["kind"] == "ixfr"
+
+
+@pytest.mark.understudy
+def test_octets_on_a_kept_connection(scene):
+    """What comes unasked is no answer to the next query."""
+    def and_more(q):
+        wire = scene.primary.message(q, [scene.primary.soa(9)])
+        return [*scene.primary.ixfr_reply(q), Pause(0.2), wire]
+    scene.primary.serial = 2
+    scene.primary.replies["IXFR"] = and_more
+    assert notify(scene.notifier, ORIGIN, scene.key, serial=2) == dns.rcode.NOERROR
+    scene.wait_served(2)
+    time.sleep(0.5)
+    offer_ixfr(scene, 3, lambda primary, q: primary.ixfr_reply(q))
+    scene.wait_served(3, 3)
+
+
+def test_flapping_serials(scene):
+    """A primary whose serial goes to and fro (servers behind one address, say): what
+    is served never goes back."""
+    turns = iter(range(10 ** 6))
+
+    def either(q):
+        good = scene.primary.serial
+        scene.primary.serial = good if next(turns) % 2 else 1
+        try:
+            return scene.primary.soa_reply(q)
+        finally:
+            scene.primary.serial = good
+    seen = []
+    for serial in range(2, 8):
+        scene.primary.serial = serial
+        scene.primary.replies["SOA"] = either
+        for _ in range(4):
+            notify(scene.notifier, ORIGIN, scene.key)
+            time.sleep(0.3)
+            seen.append(scene.client.serial(ORIGIN))
+    assert seen == sorted(seen)
+    scene.wait_served(7)
+
+
+# What is refused only where the operator says so.
+
+class PolicyScene(Scene):
+    def __init__(self, stage, zone, timers="3600 2 604800 5"):
+        self.key = None
+        self.primary = stage.start(Scripted(stage.clients, ORIGIN, None, timers=timers))
+        self.server = stage.secondary(
+            [ORIGIN], {ORIGIN: 1}, primaries=[self.primary.address],
+            zones=[{"name": ORIGIN, "primaries": [f"p{self.primary.address}"], **zone}], **LIMITS)
+        self.client = self.server.client(stage.clients)
+        self.notifier = self.server.client(stage.clients, source=self.primary.address)
+
+
+def is_refused(scene, reason):
+    wait_for(lambda: scene.server.last_attempt(ORIGIN)["reason"] == reason, 10, reason)
+    assert scene.server.zone_status(ORIGIN)["failures"] > 0
+    assert served_serial(scene.client) == 1
+    scene.offer(2)
+    scene.wait_served(2)
+
+
+@pytest.mark.understudy
+def test_records_outside_refused(stage):
+    scene = PolicyScene(stage, {"refuse-out-of-zone": True})
+    scene.primary.extra = [record("www.elsewhere.example", "A", "192.0.2.66")]
+    scene.offer(3)
+    wait_for(lambda: scene.server.last_attempt(ORIGIN)["reason"] == "out-of-zone", 10, "refusal")
+    scene.primary.extra = []
+    scene.wait_served(3)
+
+
+@pytest.mark.understudy
+def test_more_records_than_the_zone_may_have(stage):
+    scene = PolicyScene(stage, {"max-records": 50})
+    scene.primary.extra = [record(f"x{i}", "A", "192.0.2.66", origin=ORIGIN) for i in range(50)]
+    scene.offer(3)
+    wait_for(lambda: scene.server.last_attempt(ORIGIN)["reason"] == "limit-records", 10,
+             "refusal")
+    assert served_serial(scene.client) == 1
+    scene.primary.extra = []
+    scene.wait_served(3)
+
+
+@pytest.mark.understudy
+def test_older_serial_accepted(stage):
+    scene = PolicyScene(stage, {"older-serial": "accept"})
+    scene.offer(0xffffffff)
+    scene.wait_served(0xffffffff)
+    assert "went back from 1 to 4294967295" in scene.server.process.log_text()
+
+
+@pytest.mark.understudy
+def test_serial_zero_refused(stage):
+    scene = PolicyScene(stage, {"older-serial": "accept", "refuse-serial-zero": True})
+    scene.offer(0)
+    is_refused(scene, "serial-zero")
+
+
+@pytest.mark.understudy
+def test_short_refresh_lengthened(stage):
+    scene = PolicyScene(stage, {"lengthen-refresh": True}, timers="10 2 604800 5")
+    assert 1500 < scene.server.zone_status(ORIGIN)["next_refresh_s"] <= 1800
+    assert "refresh of 10 s is taken as 30 minutes" in scene.server.process.log_text()
