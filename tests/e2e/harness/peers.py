@@ -20,13 +20,15 @@ OTHER_KEY = ("other.example", "hmac-sha512", "YW5vdGhlciBzZWNyZXQsIHdoaWNoIG5vYm
 class Peer:
     """A name server at `address` that serves `content` ({origin: zone text or path
     of a file}) to anyone, or only to `key`, and tells `notify` of changes. Over UDP
-    it sends `edns_octets` at most."""
+    it sends `edns_octets` at most. With `ixfr` it works out what has changed when it
+    rereads a file, and gives that by IXFR."""
 
     address = None
 
     def __init__(self, ns, workdir, content, key=None, notify=(net.SERVER,), cpus=None,
-                 updates=False, edns_octets=1232):
+                 updates=False, edns_octets=1232, ixfr=False):
         self.ns = ns
+        self.ixfr = ixfr
         self.dir = os.path.join(workdir, type(self).__name__.lower())
         self.key = key
         self.notify = notify
@@ -55,6 +57,10 @@ class Peer:
         wait_for(lambda: self.gone() or self.client.serial(last) is not None, timeout,
                  f"{self.address} serving {last}, see {self.path('log')}")
         return self
+
+    def source_for(self, target):
+        """This peer's own address of the target's family."""
+        return net.v6(self.address) if ":" in target else self.address
 
     def gone(self):
         if not self.process.alive():
@@ -112,6 +118,8 @@ options {{
     notify explicit;
     also-notify {{ {also}}};
     notify-source {self.address};
+    notify-source-v6 {net.v6(self.address)};
+    ixfr-from-differences {"yes" if self.ixfr else "no"};
     notify-delay 0;
     notify-rate 1000;
     serial-query-rate 1000;
@@ -151,6 +159,7 @@ class Knot(Peer):
     address = net.KNOT
 
     def write_config(self):
+        os.makedirs(self.path("db"), exist_ok=True)  # journals are not kept without it
         key = ""
         name = None
         if self.key:
@@ -158,7 +167,7 @@ class Knot(Peer):
             key = (f"key:\n  - id: {name}\n    algorithm: {algorithm}\n"
                    f"    secret: {secret}\n")
         with_key = f"    key: {name}\n" if name else ""
-        remotes = [f'  - id: to{i}\n    address: "{a}"\n    via: "{self.address}"\n{with_key}'
+        remotes = [f'  - id: to{i}\n    address: "{a}"\n    via: "{self.source_for(a)}"\n{with_key}'
                    for i, a in enumerate(self.notify)]
         targets = ", ".join(f"to{i}" for i in range(len(remotes)))
         targets = f"    notify: [{targets}]\n" if remotes else ""
@@ -185,8 +194,8 @@ template:
   - id: default
     storage: "{self.dir}"
     semantic-checks: off
-    zonefile-load: whole
-    journal-content: none
+    zonefile-load: {"difference" if self.ixfr else "whole"}
+    journal-content: {"changes" if self.ixfr else "none"}
     acl: all
 {targets}zone:
 """
@@ -229,11 +238,12 @@ remote-control:
             name, algorithm, secret = self.key
             config += (f'key:\n    name: "{name}"\n    algorithm: {algorithm}\n'
                        f'    secret: "{secret}"\n')
-        update = (allow or "any;") if self.updates else "none;"
         for origin, path in self.files.items():
             config += (f'zone:\n    name: "{origin}"\n    zonefile: "{path}"\n'
                        f"    provide-xfr: 0.0.0.0/0 {name}\n    provide-xfr: ::/0 {name}\n"
                        f"    outgoing-interface: {self.address}\n" + self.zone_options(origin)
+                       + f"    outgoing-interface: {net.v6(self.address)}\n"
+                       + ("    store-ixfr: yes\n    create-ixfr: yes\n" if self.ixfr else "")
                        + "".join(f"    notify: {a} {name}\n" for a in self.notify))
         zones.write(self.path("nsd.conf"), config)
 

@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.name
@@ -111,8 +112,11 @@ class Scripted:
         self.key = key
         self.timers = timers
         self.serial = 1
+        self.expire = None  # seconds that its copy lasts (RFC 7314)
         self.extra = []
         self.queries = []
+        self.peers = []  # the addresses of who asked
+        self.connections = 0
         self.errors = []
         self.stopping = False
         self.good()
@@ -159,6 +163,8 @@ class Scripted:
         for name, value in changes.items():
             setattr(reply, name, value)
         reply.answer = list(rrsets)
+        if self.expire is not None and q.message.edns >= 0:
+            reply.use_edns(options=[dns.edns.GenericOption(9, struct.pack("!I", self.expire))])
         return reply.to_wire(max_size=65535)
 
     def signer(self, q, **options):
@@ -184,6 +190,22 @@ class Scripted:
     def axfr_reply(self, q):
         return self.signed(q, self.axfr_wires(q))
 
+    def ixfr_rrsets(self, q):
+        """What has changed since the version that the query names, in one step."""
+        base = q.message.authority[0][0].serial
+        names = [f"v{i}" for i in range(10)]
+        return [self.soa(), self.soa(base),
+                *[record(n, "TXT", f'"serial {base}"', origin=self.origin) for n in names],
+                self.soa(),
+                *[record(n, "TXT", f'"serial {self.serial}"', origin=self.origin)
+                  for n in names],
+                self.soa()]
+
+    def ixfr_reply(self, q):
+        if q.message.authority[0][0].serial == self.serial:
+            return self.soa_reply(q)
+        return self.signed(q, [self.message(q, self.ixfr_rrsets(q))])
+
     # How it serves
 
     def asked(self, qtype):
@@ -203,6 +225,7 @@ class Scripted:
         while not self.stopping:
             try:
                 wire, peer = self.udp.recvfrom(65535)
+                self.peers.append(peer[0])
                 for step in self.steps(wire, "udp"):
                     if isinstance(step, bytes):
                         self.udp.sendto(step, peer)
@@ -212,7 +235,9 @@ class Scripted:
     def serve_tcp(self):
         while not self.stopping:
             try:
-                connection, _ = self.tcp.accept()
+                connection, peer = self.tcp.accept()
+                self.peers.append(peer[0])
+                self.connections += 1
             except OSError:
                 return
             threading.Thread(target=self.serve_connection, args=(connection,),
