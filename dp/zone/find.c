@@ -8,6 +8,7 @@
 #include "layout.h"
 #include "neighbour.h"
 #include "node.h"
+#include "nsec3.h"
 #include "understudy/rr.h"
 
 // The scratch of one lookup. An odd number of cache lines, so that the hot
@@ -384,13 +385,53 @@ const struct node *zone_node_exact(const struct catalog *view, const struct zone
 	return is_exactly(&l, n) ? n : NULL;
 }
 
+void zone_deny_burst(const struct catalog *view, struct zone_denial *const denials[], unsigned n)
+{
+	struct trie_beside searches[FIND_BURST_MAX];
+	uint8_t keys[FIND_BURST_MAX][KEY_MAX];
+	assert(n <= FIND_BURST_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		const struct zone_denial *d = denials[i];
+		struct trie_beside *s = &searches[i];
+		if (d->nsec3) {
+			nsec3_search(d->zone, d->hash, keys[i], s);
+			continue;
+		}
+		s->root = &d->zone->root;
+		s->place.key = keys[i];
+		s->place.apex_len = key_from_name(keys[i], d->zone->apex, d->zone->apex_len);
+		s->place.len = key_append_name(keys[i], s->place.apex_len, d->name,
+					       (unsigned)name_length(d->name) - d->zone->apex_len);
+	}
+	trie_beside(view->base, searches, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct zone_denial *d = denials[i];
+		d->match = false;
+		if (d->nsec3)
+			d->node = nsec3_choose(view, d->zone, keys[i], &searches[i], &d->match);
+		else
+			d->node = searches[i].left;
+	}
+}
+
 const struct node *zone_node_before(const struct catalog *view, const struct zone *z,
 				    const uint8_t *name)
 {
-	struct lookup l;
-	struct find f;
-	if (!lookup_in(&l, &f, z, name))
+	struct zone_denial d = { .zone = z, .name = name };
+	if (z->state != ZONE_SERVED || !z->root.ref || !name_is_at_or_below(name, z->apex))
 		return NULL;
-	const struct trie_place place = { l.key, l.key_len, l.bound[l.apex_labels] };
-	return trie_beside(view->base, &z->root, &place).left;
+	zone_deny_burst(view, (struct zone_denial *[]){ &d }, 1);
+	return d.node;
+}
+
+const struct node *zone_nsec3_find(const struct catalog *view, const struct zone *z,
+				   const uint8_t hash[NSEC3_HASH_OCTETS], bool *match)
+{
+	struct zone_denial d = { .zone = z, .nsec3 = true };
+	if (!z->nsec3)
+		return NULL;
+	memcpy(d.hash, hash, sizeof(d.hash));
+	zone_deny_burst(view, (struct zone_denial *[]){ &d }, 1);
+	*match = d.match;
+	return d.node;
 }

@@ -5,27 +5,49 @@
 #include "key.h"
 #include "node.h"
 
+// Cache lines of a node that owns little but an NSEC or NSEC3 and signatures.
+#define SIGNED_LINES 4
+
 static unsigned place_symbol(const struct trie_place *p, unsigned offset)
 {
 	return offset < p->len ? p->key[offset] : 0;
 }
 
-static const struct node *closest_node(const uint8_t *base, const struct twig *at,
-				       const struct trie_place *p)
+// One twig down: to the closest child, or to the last authoritative one (what is
+// below a cut or DNAME is not).
+static inline const struct twig *step(const uint8_t *base, const struct trie_beside *s,
+				      uint64_t word, bool last)
 {
-	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
-		at = twig_child_for(base, at, word, place_symbol(p, word_offset(word)));
-	return cell_at(base, at->ref);
+	if (last)
+		return twig_children(base, s->at) +
+		       (word & TWIG_STOP ? 0 : word_children(word) - 1);
+	return twig_child_for(base, s->at, word, place_symbol(&s->place, word_offset(word)));
 }
 
-// The last authoritative node below the twig: what is below a cut or DNAME is not.
-static const struct node *last_node(const uint8_t *base, const struct twig *at)
+// Steps all searches until each has reached its leaf.
+static inline void descend(const uint8_t *base, struct trie_beside searches[], unsigned n,
+			   bool last)
 {
-	for (uint64_t word; !word_is_leaf(word = twig_word(at));) {
-		unsigned last = word & TWIG_STOP ? 0 : word_children(word) - 1;
-		at = twig_children(base, at) + last;
+	uint8_t active[FIND_BURST_MAX];
+	for (unsigned i = 0; i < n; i++)
+		active[i] = (uint8_t)i;
+	while (n > 0) {
+		unsigned kept = 0;
+		for (unsigned i = 0; i < n; i++) {
+			struct trie_beside *s = &searches[active[i]];
+			uint64_t word = twig_word(s->at);
+			if (word_is_leaf(word)) {
+				const uint8_t *node = cell_at(base, s->at->ref);
+				for (unsigned line = 0; line < (last ? SIGNED_LINES : 1); line++)
+					__builtin_prefetch(node + line * 64);
+				continue;
+			}
+			s->at = step(base, s, word, last);
+			__builtin_prefetch(s->at);
+			active[kept++] = active[i];
+		}
+		n = kept;
 	}
-	return cell_at(base, at->ref);
 }
 
 // Where the key and that of the closest node part.
@@ -78,14 +100,21 @@ static const struct twig *twig_before(const uint8_t *base, const struct twig *at
 	return left;
 }
 
-struct trie_beside trie_beside(const uint8_t *base, const struct twig *root,
-			       const struct trie_place *place)
+void trie_beside(const uint8_t *base, struct trie_beside searches[], unsigned n)
 {
-	const struct node *closest = closest_node(base, root, place);
-	const struct parting parting = part(place, closest);
-	const struct twig *left = twig_before(base, root, place, &parting);
-	return (struct trie_beside){
-		.exact = parting.never ? closest : NULL,
-		.left = last_node(base, left ? left : root),
-	};
+	assert(n <= FIND_BURST_MAX);
+	for (unsigned i = 0; i < n; i++)
+		searches[i].at = searches[i].root;
+	descend(base, searches, n, false);
+	for (unsigned i = 0; i < n; i++) {
+		struct trie_beside *s = &searches[i];
+		const struct node *closest = cell_at(base, s->at->ref);
+		const struct parting parting = part(&s->place, closest);
+		const struct twig *left = twig_before(base, s->root, &s->place, &parting);
+		s->exact = parting.never ? closest : NULL;
+		s->at = left ? left : s->root;
+	}
+	descend(base, searches, n, true);
+	for (unsigned i = 0; i < n; i++)
+		searches[i].left = cell_at(base, searches[i].at->ref);
 }

@@ -13,13 +13,20 @@ struct trie_place {
 	unsigned apex_len; // symbols of the key that are the apex's
 };
 
+// One search. The caller fills the first part, trie_beside the second.
 struct trie_beside {
+	// in
+	const struct twig *root; // not empty
+	struct trie_place place; // at or below the apex
+
+	// out
 	const struct node *exact; // of this name, or NULL
 	// The one before it, the last of all if it is the first; but the owner of a
 	// cut or DNAME for all that is below that.
 	const struct node *left;
+
+	const struct twig *at; // scratch
 };
 
-// `root` is not empty. The name is at or below the apex.
-struct trie_beside trie_beside(const uint8_t *base, const struct twig *root,
-			       const struct trie_place *place);
+// Searches for n places (at most FIND_BURST_MAX), all of them advancing together.
+void trie_beside(const uint8_t *base, struct trie_beside searches[], unsigned n);

@@ -82,28 +82,31 @@ bool zone_nsec3_params(const struct zone *z, struct nsec3_params *out)
 	return true;
 }
 
-const struct node *zone_nsec3_find(const struct catalog *view, const struct zone *z,
-				   const uint8_t hash[NSEC3_HASH_OCTETS], bool *match)
+void nsec3_search(const struct zone *z, const uint8_t hash[NSEC3_HASH_OCTETS],
+		  uint8_t key[static KEY_MAX], struct trie_beside *s)
 {
-	struct nsec3_params chain;
-	if (!zone_nsec3_params(z, &chain))
-		return NULL;
 	uint8_t label[1 + NSEC3_LABEL_OCTETS] = { NSEC3_LABEL_OCTETS };
 	nsec3_label(hash, label + 1);
-	uint8_t key[KEY_MAX];
-	struct trie_place place = { .key = key };
-	place.apex_len = key_from_name(key, z->apex, z->apex_len);
-	place.len = key_append_name(key, place.apex_len, label, sizeof(label));
-	struct trie_beside beside = trie_beside(view->base, &z->nsec3_root, &place);
-	*match = beside.exact && nsec3_is_of(view, beside.exact, &chain);
+	s->root = &z->nsec3_root;
+	s->place.key = key;
+	s->place.apex_len = key_from_name(key, z->apex, z->apex_len);
+	s->place.len = key_append_name(key, s->place.apex_len, label, sizeof(label));
+}
+
+const struct node *nsec3_choose(const struct catalog *view, const struct zone *z,
+				uint8_t key[static KEY_MAX], struct trie_beside *s, bool *match)
+{
+	struct nsec3_params chain;
+	zone_nsec3_params(z, &chain);
+	*match = s->exact && nsec3_is_of(view, s->exact, &chain);
 	if (*match)
-		return beside.exact;
+		return s->exact;
 	for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
-		if (nsec3_is_of(view, beside.left, &chain))
-			return beside.left;
-		place.len = key_append_name(key, place.apex_len, node_name(beside.left),
-					    node_name_len(beside.left));
-		beside = trie_beside(view->base, &z->nsec3_root, &place);
+		if (nsec3_is_of(view, s->left, &chain))
+			return s->left;
+		s->place.len = key_append_name(key, s->place.apex_len, node_name(s->left),
+					       node_name_len(s->left));
+		trie_beside(view->base, s, 1);
 	}
 	return NULL;
 }

@@ -4,7 +4,9 @@
 // Threads: any online reader, and a writer on what it builds.
 #pragma once
 
+#include "key.h"
 #include "layout.h"
+#include "neighbour.h"
 #include "understudy/nsec3.h"
 
 // The next NSEC3PARAM of the apex that a chain may be used for: SHA-1, flags 0
@@ -14,6 +16,14 @@ bool nsec3_param_next(const struct catalog *view, const struct node *apex, uint3
 
 // The name that owns the NSEC3 of this hash; false if it would be too long.
 bool nsec3_owner(const uint8_t hash[NSEC3_HASH_OCTETS], const uint8_t *apex, struct name *out);
+
+// Makes a search among the owners of NSEC3 records; `key` must outlive it.
+void nsec3_search(const struct zone *z, const uint8_t hash[NSEC3_HASH_OCTETS],
+		  uint8_t key[static KEY_MAX], struct trie_beside *s);
+
+// What denies the hash, once the search is done; goes on with it past other chains.
+const struct node *nsec3_choose(const struct catalog *view, const struct zone *z,
+				uint8_t key[static KEY_MAX], struct trie_beside *s, bool *match);
 
 // Whether the node owns an NSEC3 of this chain.
 bool nsec3_is_of(const struct catalog *view, const struct node *n,

@@ -100,6 +100,23 @@ bool zone_nsec3_params(const struct zone *z, struct nsec3_params *out);
 const struct node *zone_nsec3_find(const struct catalog *view, const struct zone *z,
 				   const uint8_t hash[NSEC3_HASH_OCTETS], bool *match);
 
+// One search for what denies a name. The caller fills the first part,
+// zone_deny_burst the second.
+struct zone_denial {
+	// in
+	const struct zone *zone; // served, and with a chain if it is by NSEC3
+	const uint8_t *name;     // in the zone; it must live as long as this
+	bool nsec3;
+	uint8_t hash[NSEC3_HASH_OCTETS]; // of the name, by NSEC3
+
+	// out
+	const struct node *node; // as zone_node_before or zone_nsec3_find returns it
+	bool match;              // by NSEC3
+};
+
+// Searches for n at once (at most FIND_BURST_MAX), all of them advancing together.
+void zone_deny_burst(const struct catalog *view, struct zone_denial *const denials[], unsigned n);
+
 // --- a zone ---------------------------------------------------------------
 
 struct soa {
