@@ -19,6 +19,8 @@
 static_assert(ANSWER_BURST_MAX <= FIND_BURST_MAX, "a burst is found at once");
 
 #define CACHE_LINE 64
+// Of a node with a few RRsets and their signatures; a lookup has fetched two.
+#define SIGNED_NODE_LINES 6
 
 struct answer_ctx {
 	const struct rcu_pointer *config;
@@ -28,6 +30,7 @@ struct answer_ctx {
 	uint8_t fates[ANSWER_BURST_MAX]; // enum query_fate
 	struct find finds[ANSWER_BURST_MAX];
 	struct find *found[ANSWER_BURST_MAX]; // those to be found
+	struct zone_denial denials[ANSWER_BURST_MAX];
 	struct resolver resolver;
 	struct compress names;
 	struct edns_reply options; // of the reply being written
@@ -102,6 +105,32 @@ static unsigned parse_all(struct answer_ctx *ctx, struct answer_item *items, uns
 		f->qtype = q->qtype;
 	}
 	return found;
+}
+
+// What the replies with DNSSEC will need: records further back in the nodes that were
+// found, and what denies the names that were not.
+static void find_denials(struct answer_ctx *ctx, const struct catalog *view, unsigned n)
+{
+	struct zone_denial *wanted[ANSWER_BURST_MAX];
+	uint8_t dnssec[ANSWER_BURST_MAX];
+	unsigned count = 0, denials = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (ctx->fates[i] != QUERY_RESOLVE || !ctx->queries[i].dnssec_ok)
+			continue;
+		const struct find *f = &ctx->finds[i];
+		const uint8_t *node = (const uint8_t *)(f->cut ? f->cut : f->node);
+		for (unsigned line = 2; node && line < SIGNED_NODE_LINES; line++)
+			__builtin_prefetch(node + line * CACHE_LINE);
+		dnssec[count++] = (uint8_t)i;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct zone_denial *d = &ctx->denials[dnssec[i]];
+		denial_foresee(view, &ctx->finds[dnssec[i]], d);
+		if (d->name)
+			wanted[denials++] = d;
+	}
+	if (denials > 0)
+		zone_deny_burst(view, wanted, denials);
 }
 
 // The octets that the reply may have.
@@ -192,6 +221,7 @@ static void write_sections(struct answer_ctx *ctx, const struct answer_config *c
 	case QUERY_RESOLVE:
 		rs->query = q;
 		rs->found = &ctx->finds[i];
+		rs->foreseen = &ctx->denials[i];
 		rs->stream = item->peer.transport == ANSWER_TCP;
 		rs->across_zones = config->cross_zone_aliases;
 		resolve(rs);
@@ -321,6 +351,7 @@ void answer_burst(struct answer_ctx *ctx, const struct catalog *view, struct ans
 	assert(n <= ANSWER_BURST_MAX);
 	ctx->resolver.view = view;
 	zone_find_burst(view, ctx->found, parse_all(ctx, items, n));
+	find_denials(ctx, view, n);
 	for (unsigned i = 0; i < n; i++)
 		settle(ctx, config, &items[i], i);
 	count(&ctx->stats.queries, n);

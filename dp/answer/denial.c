@@ -43,11 +43,11 @@ static void wildcard_below(const struct find *f, unsigned labels, uint8_t out[NA
 // --- NSEC ------------------------------------------------------------------------
 
 // An NSEC chain begins at the apex.
-static bool has_nsec(const struct denial *d, const struct zone *zone)
+static bool has_nsec(const struct catalog *view, const struct zone *zone)
 {
-	const struct node *apex = zone_apex_node(d->view, zone);
+	const struct node *apex = zone_apex_node(view, zone);
 	struct rrset nsec;
-	return (node_flags(apex) & NODE_SIGNED) && node_rrset(d->view, apex, RRTYPE_NSEC, &nsec);
+	return (node_flags(apex) & NODE_SIGNED) && node_rrset(view, apex, RRTYPE_NSEC, &nsec);
 }
 
 static void nsec_at(struct denial *d, const struct find *f, const struct node *node)
@@ -57,7 +57,9 @@ static void nsec_at(struct denial *d, const struct find *f, const struct node *n
 
 static void nsec_covering(struct denial *d, const struct find *f, const uint8_t *name)
 {
-	nsec_at(d, f, zone_node_before(d->view, f->zone, name));
+	nsec_at(d, f,
+		d->foreseen->name == name ? d->foreseen->node
+					  : zone_node_before(d->view, f->zone, name));
 }
 
 static void nsec_of_answer(struct denial *d, const struct find *f)
@@ -80,15 +82,24 @@ static void nsec_of_answer(struct denial *d, const struct find *f)
 
 // --- NSEC3 -----------------------------------------------------------------------
 
-static const struct node *nsec3_for(struct denial *d, const struct find *f, const uint8_t *name,
-				    bool *match)
+static void hash_name(const struct zone *zone, const uint8_t *name, uint8_t hash[NSEC3_HASH_OCTETS])
 {
 	struct nsec3_params params;
-	uint8_t hash[NSEC3_HASH_OCTETS];
-	bool there = zone_nsec3_params(f->zone, &params);
+	bool there = zone_nsec3_params(zone, &params);
 	assert(there);
 	(void)there;
 	nsec3_hash(name, (unsigned)name_length(name), &params, hash);
+}
+
+static const struct node *nsec3_for(struct denial *d, const struct find *f, const uint8_t *name,
+				    bool *match)
+{
+	uint8_t hash[NSEC3_HASH_OCTETS];
+	if (d->foreseen->name == name) {
+		*match = d->foreseen->match;
+		return d->foreseen->node;
+	}
+	hash_name(f->zone, name, hash);
 	return zone_nsec3_find(d->view, f->zone, hash, match);
 }
 
@@ -151,11 +162,42 @@ static bool has_nsec3(const struct zone *zone)
 	return zone_nsec3_params(zone, &params);
 }
 
+// The name that the reply will ask an NSEC3 for before others, or NULL.
+static const uint8_t *foresee_nsec3(const struct catalog *view, const struct find *f)
+{
+	struct rrset set;
+	if (f->status == FIND_EMPTY)
+		return f->qname;
+	if (f->status != FIND_NODE)
+		return ancestor(f, f->encloser_labels + 1u);
+	if (f->cut)
+		return node_flags(f->cut) & NODE_SIGNED ? NULL : ancestor(f, f->encloser_labels);
+	if (!f->node || (node_flags(f->node) & NODE_CNAME) || f->qtype == RRTYPE_ANY ||
+	    node_rrset(view, f->node, f->qtype, &set))
+		return NULL;
+	return f->qname;
+}
+
+void denial_foresee(const struct catalog *view, const struct find *f, struct zone_denial *out)
+{
+	out->name = NULL;
+	if (f->status == FIND_NO_ZONE || f->status == FIND_NO_DATA)
+		return;
+	out->zone = f->zone;
+	out->nsec3 = has_nsec3(f->zone);
+	if (out->nsec3)
+		out->name = foresee_nsec3(view, f);
+	else if (f->status != FIND_NODE && has_nsec(view, f->zone))
+		out->name = f->qname;
+	if (out->nsec3 && out->name)
+		hash_name(f->zone, out->name, out->hash);
+}
+
 void denial_of_answer(struct denial *d, const struct find *f)
 {
 	if (has_nsec3(f->zone))
 		nsec3_of_answer(d, f);
-	else if (has_nsec(d, f->zone))
+	else if (has_nsec(d->view, f->zone))
 		nsec_of_answer(d, f);
 }
 
@@ -163,7 +205,7 @@ void denial_of_closer(struct denial *d, const struct find *f)
 {
 	if (has_nsec3(f->zone))
 		nsec3_at(d, f, ancestor(f, f->encloser_labels + 1u));
-	else if (has_nsec(d, f->zone))
+	else if (has_nsec(d->view, f->zone))
 		nsec_covering(d, f, f->qname);
 }
 
@@ -171,7 +213,7 @@ void denial_of_ds(struct denial *d, const struct find *f)
 {
 	if (has_nsec3(f->zone))
 		nsec3_encloser(d, f, f->encloser_labels);
-	else if (has_nsec(d, f->zone))
+	else if (has_nsec(d->view, f->zone))
 		nsec_at(d, f, f->cut);
 }
 

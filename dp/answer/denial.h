@@ -24,9 +24,15 @@ struct denial_proof {
 
 struct denial {
 	const struct catalog *view;
+	const struct zone_denial *foreseen; // done; its name is NULL if it never was one
 	unsigned count;
 	struct denial_proof proof[DENIAL_PROOFS_MAX];
 };
+
+// Which search the reply to a query with DO will need most likely, by what was found
+// for its name; so that those of a burst are done together. *out gets all that goes
+// in, its name NULL if there is none to do.
+void denial_foresee(const struct catalog *view, const struct find *f, struct zone_denial *out);
 
 // That the name of `f` does not exist, or has no RRset of the type: whatever was
 // found, if it is neither a referral nor a DNAME.

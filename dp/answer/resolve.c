@@ -334,6 +334,7 @@ void resolve(struct resolver *rs)
 	}
 	rs->aliases = 0;
 	rs->denial.view = rs->view;
+	rs->denial.foreseen = rs->foreseen;
 	rs->denial.count = 0;
 	additional_begin(&rs->additional, rs->view, r, rs->query->dnssec_ok);
 	rs->owners[0] = (struct owner){ .name = rs->query->qname };

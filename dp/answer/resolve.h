@@ -27,6 +27,7 @@ struct resolver {
 	const struct query *query;
 	const struct find *found; // of the name that stands in owners[aliases]
 	struct reply *reply;
+	const struct zone_denial *foreseen; // for the question's name
 	const struct zone *home; // of the question
 	bool stream;             // over TCP
 	bool across_zones;       // aliases are followed into other zones of ours
@@ -41,5 +42,5 @@ struct resolver {
 };
 
 // Fills the reply's sections and sets its rcode and flags. The caller has set
-// view, query, found, reply, stream and across_zones.
+// view, query, found, foreseen, reply, stream and across_zones.
 void resolve(struct resolver *rs);

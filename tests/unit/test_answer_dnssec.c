@@ -590,6 +590,46 @@ static void test_broken_chains(void)
 	ASK_DO(&holes, "rcode 0 aa\n" SOA, "a.z.test.", RRTYPE_MX);
 }
 
+// In a burst each query is answered as if it were alone.
+static void test_burst(void)
+{
+	static const struct ask questions[] = {
+		QUESTION("nope.z.test.", RRTYPE_A),  QUESTION("ns1.z.test.", RRTYPE_A),
+		QUESTION("ns1.z.test.", RRTYPE_MX),  QUESTION("ent.z.test.", RRTYPE_A),
+		QUESTION("x.ins.z.test.", RRTYPE_A), QUESTION("x.sec.z.test.", RRTYPE_A),
+		QUESTION("p.q.w.z.test.", RRTYPE_A), QUESTION("p.q.w.z.test.", RRTYPE_MX),
+		QUESTION("a.wn.z.test.", RRTYPE_A),  QUESTION("q.we.z.test.", RRTYPE_A),
+		QUESTION("q.d.z.test.", RRTYPE_A),   QUESTION("ins.z.test.", RRTYPE_DS),
+		QUESTION("x.out.z.test.", RRTYPE_A), QUESTION("out.z.test.", RRTYPE_A),
+		QUESTION("cins.z.test.", RRTYPE_A),  QUESTION("z.test.", RRTYPE_ANY),
+		QUESTION("elsewhere.", RRTYPE_A),    QUESTION("zz.nope.z.test.", RRTYPE_ANY),
+	};
+	enum { COUNT = sizeof(questions) / sizeof(questions[0]), ROOM = 4096 };
+	static uint8_t bufs[COUNT][ROOM], alone[ROOM];
+	struct world *worlds[] = { &nsec, &nsec3, &opt_out, &holes, &stale, &plain };
+	for (unsigned w = 0; w < sizeof(worlds) / sizeof(worlds[0]); w++) {
+		struct answer_item items[COUNT];
+		for (unsigned i = 0; i < COUNT; i++) {
+			struct ask a = questions[i];
+			a.edns = 1232;
+			a.dnssec_ok = i % 5 != 4;
+			items[i] = (struct answer_item){ .buf = bufs[i], .capacity = ROOM };
+			items[i].query_len = (uint16_t)ask_build(&a, bufs[i]);
+		}
+		answer_burst(worlds[w]->ctx, zonedb_view(worlds[w]->db), items, COUNT);
+		for (unsigned i = 0; i < COUNT; i++) {
+			struct ask a = questions[i];
+			a.edns = 1232;
+			a.dnssec_ok = i % 5 != 4;
+			size_t len = ask_build(&a, alone);
+			len = answer(worlds[w]->ctx, zonedb_view(worlds[w]->db), &items[i].peer,
+				     alone, len, ROOM);
+			CU_ASSERT(len == items[i].reply_len && memcmp(alone, bufs[i], len) == 0);
+		}
+		rcu_reader_quiescent();
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "positive", test_positive },
 	{ "without DO", test_without_do },
@@ -609,6 +649,7 @@ static const struct unit_test tests[] = {
 	{ "DNAME too long", test_dname_too_long },
 	{ "sizes", test_sizes },
 	{ "broken chains", test_broken_chains },
+	{ "burst", test_burst },
 };
 
 int main(void)
