@@ -28,9 +28,9 @@ struct resolver {
 	const struct find *found; // of the name that stands in owners[aliases]
 	struct reply *reply;
 	const struct zone_denial *foreseen; // for the question's name
-	const struct zone *home; // of the question
-	bool stream;             // over TCP
-	bool across_zones;       // aliases are followed into other zones of ours
+	const struct zone *home;            // of the question
+	bool stream;                        // over TCP
+	bool across_zones;                  // aliases are followed into other zones of ours
 	unsigned aliases;
 	struct additional additional;
 	struct denial denial;
