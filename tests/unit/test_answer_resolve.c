@@ -70,6 +70,9 @@ static const char alias_text[] =
 	"dsub 300 DNAME sub\n"
 	"dgrow 300 DNAME x.dgrow\n"
 	"dself 300 DNAME dself\n"
+	"ra 300 DNAME rb\n"
+	"ra 300 TXT \"at\"\n"
+	"rb 300 DNAME @\n"
 	"child 300 NS ns1\n"
 	"child 300 DS \\# 6 00020802aabb\n"
 	"dead 300 NS ns1\n"
@@ -338,6 +341,20 @@ static void test_dname_again(void)
 	    "again.d.z.test.", RRTYPE_A);
 }
 
+// An alias leads to the owner of a DNAME that led on before.
+static void test_dname_at_last(void)
+{
+#define RA_RA                                              \
+	"rcode 0 aa\nan ra.z.test. 300 DNAME rb.z.test.\n" \
+	"an ra.ra.z.test. 300 CNAME ra.rb.z.test.\n"       \
+	"an rb.z.test. 300 DNAME z.test.\n"                \
+	"an ra.rb.z.test. 300 CNAME ra.z.test.\n"
+	ASK(&world, RA_RA, "ra.ra.z.test.", RRTYPE_DNAME);
+	ASK(&world, RA_RA "an ra.z.test. 300 TXT 026174\n", "ra.ra.z.test.", RRTYPE_ANY);
+	ASK(&world, RA_RA "an ra.z.test. 300 TXT 026174\n", "ra.ra.z.test.", RRTYPE_ANY,
+	    .tcp = true);
+}
+
 static void test_delegation(void)
 {
 	ASK(&world, "rcode 0\n" SUB_NS SUB_GLUE, "sub.z.test.", RRTYPE_A);
@@ -428,6 +445,7 @@ static const struct unit_test tests[] = {
 	{ "dname", test_dname },
 	{ "dname too long", test_dname_too_long },
 	{ "dname again", test_dname_again },
+	{ "dname at last", test_dname_at_last },
 	{ "delegation", test_delegation },
 	{ "additional", test_additional },
 	{ "any and signatures", test_any_and_signatures },
