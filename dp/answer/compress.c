@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "understudy/name.h"
 #include "understudy/wire.h"
 
 #define POINTER_BITS 0xc000u
@@ -60,11 +59,10 @@ static inline uint32_t find_suffix(const struct compress *c, const uint8_t *msg,
 
 // A name on its way through the table.
 struct walk {
-	unsigned labels; // that are not known, leftmost ones
-	unsigned octets; // of these labels
-	unsigned forget; // of the unknown ones, leftmost again, not to be remembered
-	uint16_t known;  // place of the suffix behind them, 0 = the root
-	uint8_t hops;    // pointers met when reading on from there
+	unsigned labels;                     // that are not known, leftmost ones
+	unsigned octets;                     // of these labels
+	uint16_t known;                      // place of the suffix behind them, 0 = the root
+	uint8_t hops;                        // pointers met when reading on from there
 	uint8_t starts[NAME_MAX_LABELS + 1]; // the root's last
 };
 
@@ -75,7 +73,6 @@ static inline void collect_labels(const uint8_t *name, struct walk *w)
 		w->starts[labels++] = (uint8_t)at;
 	w->starts[labels] = (uint8_t)at;
 	w->labels = labels;
-	w->forget = 0;
 	w->octets = at;
 	w->known = 0;
 	w->hops = 0;
@@ -97,15 +94,35 @@ static inline uint32_t make_room(struct compress *c)
 	}
 }
 
+// Keeps the unknown labels as they are; false if there is no room for them.
+static bool remember_long(struct compress *c, uint32_t place, const struct walk *w, unsigned hops)
+{
+	if (c->longs == COMPRESS_LONG_NAMES || place + w->starts[w->labels - 1] >= PLACE_LIMIT)
+		return false;
+	struct compress_long *l = &c->long_name[c->longs++];
+	l->place = (uint16_t)place;
+	l->parent = w->known;
+	l->hops = (uint8_t)hops;
+	l->labels = (uint8_t)w->labels;
+	memcpy(l->starts, w->starts, w->labels);
+	return true;
+}
+
 // The unknown labels stand at `place` now, and behind them `hops` pointers. None
 // of them can be in the table: what is behind the first of them is new with it.
 static inline void remember(struct compress *c, const uint8_t *msg, uint32_t place,
 			    const struct walk *w, unsigned hops)
 {
 	uint16_t parent = w->known;
+	unsigned last = 0;
 	if (hops >= COMPRESS_HOPS_MAX)
 		return;
-	for (unsigned left = w->labels; left > w->forget; left--) {
+	if (w->labels > COMPRESS_TABLE_LABELS) {
+		if (remember_long(c, place, w, hops))
+			return;
+		last = w->labels - COMPRESS_TABLE_LABELS;
+	}
+	for (unsigned left = w->labels; left > last; left--) {
 		uint32_t at = place + w->starts[left - 1];
 		if (at >= PLACE_LIMIT)
 			return;
@@ -115,6 +132,33 @@ static inline void remember(struct compress *c, const uint8_t *msg, uint32_t pla
 		c->place[i] = (uint16_t)at;
 		c->hops[i] = (uint8_t)hops;
 		parent = (uint16_t)at;
+	}
+}
+
+static inline bool label_equal(const uint8_t *a, const uint8_t *b)
+{
+	return *a == *b && name_octets_equal(a + 1, b + 1, *a);
+}
+
+// Takes off the end of the name what it has in common with the long names, each of
+// which comes behind what it leans on.
+static inline void step_over_long(const struct compress *c, const uint8_t *msg, const uint8_t *name,
+				  struct walk *w)
+{
+	for (uint32_t i = 0; i < c->longs; i++) {
+		const struct compress_long *l = &c->long_name[i];
+		if (l->parent != w->known)
+			continue;
+		for (unsigned left = l->labels; left > 0 && w->labels > 0; left--) {
+			unsigned start = w->starts[w->labels - 1];
+			unsigned at = l->place + l->starts[left - 1];
+			if (!label_equal(name + start, msg + at))
+				break;
+			w->labels--;
+			w->octets = start;
+			w->known = (uint16_t)at;
+			w->hops = l->hops;
+		}
 	}
 }
 
@@ -148,6 +192,7 @@ static inline void find_known(struct compress *c, const uint8_t *msg, const uint
 	collect_labels(name, w);
 	if (c->base && !step_over_base(c, msg, name, w) && !c->base_entered)
 		enter_base(c, msg);
+	step_over_long(c, msg, name, w);
 	for (; w->labels > 0; w->labels--) {
 		unsigned start = w->starts[w->labels - 1];
 		uint32_t i = find_suffix(c, msg, name + start, w->known);
@@ -164,7 +209,7 @@ void compress_begin(struct compress *c, const uint8_t *msg, uint16_t place, unsi
 {
 	struct walk w;
 	collect_labels(msg + place, &w);
-	c->used = c->oldest = 0;
+	c->used = c->oldest = c->longs = 0;
 	c->useful = 0;
 	c->base = 0;
 	c->base_entered = false;
@@ -175,8 +220,6 @@ void compress_begin(struct compress *c, const uint8_t *msg, uint16_t place, unsi
 		w.labels = above;
 		w.known = c->base;
 	}
-	if (w.labels > COMPRESS_FIRST_LABELS)
-		w.forget = w.labels - COMPRESS_FIRST_LABELS;
 	remember(c, msg, place, &w, 0);
 }
 

@@ -17,15 +17,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define COMPRESS_SUFFIXES 64 // bits of `useful`
-// Of a question of many labels only the last are remembered, so that it cannot
-// take the room of the zone's names.
-#define COMPRESS_FIRST_LABELS 16
+#include "understudy/name.h"
+
+#define COMPRESS_SUFFIXES 64
+// A name that brings more new labels than these does not go into the table, where it
+// would take the room of all others. The first such names are kept as they are, and
+// compared label by label.
+#define COMPRESS_TABLE_LABELS 16
+#define COMPRESS_LONG_NAMES   4
 
 // A suffix that itself ends in a pointer makes a chain of pointers. Readers bound
 // these: Go's resolver takes 10, dnspython 16. A suffix behind which so many
 // come is not remembered, so that a name has one more at most.
 #define COMPRESS_HOPS_MAX 8
+
+// New labels that stand side by side, and what is behind them.
+struct compress_long {
+	uint16_t place;
+	uint16_t parent; // place of the suffix behind them
+	uint8_t hops;    // pointers met when reading on from them
+	uint8_t labels;
+	uint8_t starts[NAME_MAX_LABELS]; // of the labels, from `place`
+};
 
 struct compress {
 	uint32_t used;
@@ -39,6 +52,8 @@ struct compress {
 	uint16_t parent[COMPRESS_SUFFIXES]; // place of the suffix behind the label
 	uint16_t place[COMPRESS_SUFFIXES];
 	uint8_t hops[COMPRESS_SUFFIXES]; // pointers met when reading on from there
+	uint32_t longs;
+	struct compress_long long_name[COMPRESS_LONG_NAMES];
 };
 
 // Forgets all names but the one that stands, uncompressed, at `place` of the

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "understudy/name.h"
+#include "understudy/wire.h"
 #include "unit.h"
 
 #define MESSAGE_OCTETS 40000
@@ -156,6 +157,32 @@ static void test_many_labels(void)
 	CU_ASSERT_EQUAL(compress_write(&c, msg, 277, 100, name.wire, &whole), 4);
 }
 
+// A name of many labels is pointed at from each of them, and so is one that leans on it.
+static void test_long_names(void)
+{
+	uint8_t msg[1024] = { 0 };
+	uint8_t name[NAME_MAX_OCTETS + 1];
+	struct compress c;
+	uint16_t whole;
+	for (unsigned i = 0; i < 100; i++)
+		memcpy(msg + 12 + 2 * i, (uint8_t[]){ 1, (uint8_t)('a' + i % 26) }, 2);
+	compress_begin(&c, msg, 12, 100);
+	CU_ASSERT_EQUAL(compress_write(&c, msg, 300, 255, msg + 12, &whole), 2);
+	CU_ASSERT_EQUAL(whole, 12);
+	memset(name, 'x', sizeof(name));
+	for (unsigned i = 0; i < 20; i++)
+		name[2 * i] = 1;
+	memcpy(name + 40, msg + 12 + 2 * 30, 2 * 70 + 1);
+	CU_ASSERT_EQUAL(compress_write(&c, msg, 400, 255, name, &whole), 42);
+	CU_ASSERT_EQUAL(wire_peek_be16(msg + 440), 0xc000 + 12 + 2 * 30);
+	name[11] = 'y';
+	CU_ASSERT_EQUAL(compress_write(&c, msg, 500, 255, name, &whole), 14);
+	CU_ASSERT_EQUAL(wire_peek_be16(msg + 512), 0xc000 + 412);
+	uint8_t back[NAME_MAX_OCTETS];
+	CU_ASSERT_TRUE_FATAL(read_back(msg, 500, back));
+	CU_ASSERT_TRUE(name_equal(back, name));
+}
+
 // Each name ends in the one before, so each would add a pointer to the chain.
 static void test_chain(void)
 {
@@ -228,5 +255,6 @@ static void test_no_room(void)
 }
 
 UNIT_MAIN("compress", { "random", test_random }, { "shortest", test_shortest },
-	  { "many labels", test_many_labels }, { "chain", test_chain },
-	  { "many suffixes", test_many_suffixes }, { "no room", test_no_room })
+	  { "many labels", test_many_labels }, { "long names", test_long_names },
+	  { "chain", test_chain }, { "many suffixes", test_many_suffixes },
+	  { "no room", test_no_room })
