@@ -6,8 +6,10 @@ except that NS records are optional where there is an answer, and that denial ma
 both prove what the reply says. The additional section and what OPT holds are free. If any
 server truncates, only rcode and TC count; but if we do not while a peer does, our reply must
 say what the peer's says over TCP; and a peer that leaves out addresses of servers below the
-cut without truncating does not count against one who truncates (RFC 9471 section 3.1). Of aliases more than five the common part counts. ANY, and
-RRSIG alike, may be answered with any of what there is (RFC 8482).
+cut (RFC 9471 section 3.1), or what its proof would need, without truncating does not count
+against one who truncates. Where we prove what we say and no peer does, proofs do not count.
+Of aliases more than five the common part counts. ANY, and RRSIG alike, may be answered with
+any of what there is (RFC 8482).
 """
 
 import struct
@@ -120,13 +122,15 @@ def difference(query, ours, theirs, everything):
     return authority_difference(query, ours, theirs)
 
 
-def truncated_difference(query, ours, theirs, whole, everything):
-    """The same where some server truncates. `whole`: what the peer says over TCP."""
+def truncated_difference(query, pair, whole, everything):
+    """The same of a pair where some server truncates. `whole`: what both say over TCP."""
+    ours, theirs = pair
+    ours_whole, theirs_whole = whole
     if isinstance(ours, str) or isinstance(theirs, str):
         return "reply"
     if theirs.flags & TC and not ours.flags & TC:
-        return difference(query, ours, whole, everything)
-    if long_alias(query, ours, theirs):
+        return difference(query, ours, theirs_whole, everything)
+    if long_alias(query, ours_whole, theirs_whole):
         return ""
     if ours.rcode != theirs.rcode:
         return "rcode"
@@ -143,7 +147,7 @@ def long_alias(query, ours, theirs):
 
 
 def has_alias(reply):
-    return any(r[1] == CNAME for r in reply.answer)
+    return not isinstance(reply, str) and any(r[1] == CNAME for r in reply.answer)
 
 
 def authority_difference(query, ours, theirs):
@@ -166,17 +170,33 @@ def judge(query, octets, whole, judges, names):
     if rest and all(octets[i] and octets[i][2:] == rest for i in judges):
         return ours, {}
     replies = {i: read(octets[i]) for i in judges}
-    if not whole:
+    if whole:
+        found = judge_truncated(query, ours, replies, whole, names)
+    else:
         everything = answers(replies.values())
         found = {i: difference(query, ours, r, everything) for i, r in replies.items()}
-    else:
-        entire = {i: read(whole[i]) for i in judges}
-        everything = answers(entire.values())
-        found = {i: truncated_difference(query, ours, r, entire[i], everything)
-                 for i, r in replies.items()}
-        found.update({i: "" for i, what in found.items()
-                      if what == "tc" and ours.flags & TC and lacks_glue(replies[i], names)})
+        if "proof" in found.values() and proves(query, ours) and \
+                not any(proves(query, r) for r in replies.values()):
+            found = {i: "" if what == "proof" else what for i, what in found.items()}
     return ours, {i: what for i, what in found.items() if what}
+
+
+def judge_truncated(query, ours, replies, whole, names):
+    ours_whole = read(whole[0], True)
+    entire = {i: read(whole[i]) for i in replies}
+    everything = answers(entire.values())
+    found = {}
+    for i, reply in replies.items():
+        found[i] = truncated_difference(query, (ours, reply), (ours_whole, entire[i]), everything)
+        if found[i] == "tc" and ours.flags & TC and (
+                lacks_glue(reply, names) or proves(query, ours_whole) and
+                not proves(query, reply)):
+            found[i] = ""
+    return found
+
+
+def proves(query, reply):
+    return not isinstance(reply, str) and proof.proves(query, reply)
 
 
 def answers(replies):

@@ -6,9 +6,9 @@ import struct
 # Octets before the names in the rdata, and how many names.
 NAMES = {2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1),
          9: (0, 1), 12: (0, 1), 14: (0, 2), 15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1),
-         26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1), 46: (18, 1), 47: (0, 1)}
+         26: (2, 2), 33: (6, 1), 35: (4, 1), 36: (2, 1), 39: (0, 1), 46: (18, 1), 47: (0, 1)}
 FLAGS = 0x87b0  # QR, AA, TC, RD, RA, AD, CD; the rcode's place is added
-OPT = 41
+NAPTR, OPT = 35, 41
 
 
 class Malformed(Exception):
@@ -39,6 +39,14 @@ def read_name(wire, at, fold=True):
             return name.lower() if fold else name, end or at
 
 
+def naptr_lead(wire, at):
+    """The octets before the name: two numbers and three strings."""
+    lead = 4
+    for _ in range(3):
+        lead += 1 + wire[at + lead]
+    return lead
+
+
 def read_record(wire, at):
     owner, at = read_name(wire, at)
     rdtype, rdclass, ttl, rdlength = struct.unpack_from("!HHIH", wire, at)
@@ -47,6 +55,8 @@ def read_record(wire, at):
     if end > len(wire):
         raise Malformed("rdata beyond the end")
     lead, names = NAMES.get(rdtype, (0, 0))
+    if rdtype == NAPTR:
+        lead = naptr_lead(wire, at)
     rdata = [wire[at:at + lead]]
     at += lead
     for _ in range(names):
