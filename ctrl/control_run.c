@@ -367,10 +367,10 @@ static json_t *run_operation(struct control *c, const struct control_request *re
 	return by_operator(r);
 }
 
-static void add_stored(void *arg, const struct name *apex, uint32_t serial)
+static void add_stored(void *arg, const uint8_t *apex, uint32_t serial)
 {
 	json_t *row = json_object();
-	json_object_set_new(row, "zone", name_json(apex->wire));
+	json_object_set_new(row, "zone", name_json(apex));
 	json_object_set_new(row, "serial", json_integer(serial));
 	json_array_append_new(arg, row);
 }

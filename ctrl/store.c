@@ -29,16 +29,16 @@ static struct name lower_case(const uint8_t *apex)
 	return out;
 }
 
-static size_t bucket_of(const struct store *s, const struct name *apex)
+static size_t bucket_of(const struct store *s, const uint8_t *apex, size_t len)
 {
-	return crc32c(0, apex->wire, apex->len) & (s->buckets - 1);
+	return crc32c(0, apex, len) & (s->buckets - 1);
 }
 
 struct store_zone *store_find(const struct store *s, const uint8_t *apex)
 {
 	struct name name = lower_case(apex);
-	for (struct store_zone *z = s->bucket[bucket_of(s, &name)]; z; z = z->next) {
-		if (z->apex.len == name.len && memcmp(z->apex.wire, name.wire, name.len) == 0)
+	for (struct store_zone *z = s->bucket[bucket_of(s, name.wire, name.len)]; z; z = z->next) {
+		if (z->apex_len == name.len && memcmp(z->apex, name.wire, name.len) == 0)
 			return z;
 	}
 	return NULL;
@@ -46,7 +46,7 @@ struct store_zone *store_find(const struct store *s, const uint8_t *apex)
 
 static void link_zone(struct store *s, struct store_zone *z)
 {
-	struct store_zone **at = &s->bucket[bucket_of(s, &z->apex)];
+	struct store_zone **at = &s->bucket[bucket_of(s, z->apex, z->apex_len)];
 	z->next = *at;
 	*at = z;
 }
@@ -72,11 +72,13 @@ static void grow(struct store *s)
 
 struct store_zone *store_zone_new(struct store *s, const uint8_t *apex)
 {
-	struct store_zone *z = calloc(1, sizeof(*z));
+	struct name name = lower_case(apex);
+	struct store_zone *z = calloc(1, sizeof(*z) + name.len);
 	if (!z)
 		return NULL;
 	z->store = s;
-	z->apex = lower_case(apex);
+	z->apex_len = name.len;
+	memcpy(z->apex, name.wire, name.len);
 	z->deltas_end = &z->deltas;
 	if (s->count >= s->buckets)
 		grow(s);
@@ -85,11 +87,11 @@ struct store_zone *store_zone_new(struct store *s, const uint8_t *apex)
 	return z;
 }
 
-size_t store_key(char letter, const struct name *apex, uint8_t out[STORE_KEY_MAX])
+size_t store_key(char letter, const struct store_zone *z, uint8_t out[STORE_KEY_MAX])
 {
 	out[0] = (uint8_t)letter;
-	memcpy(out + 1, apex->wire, apex->len);
-	return 1u + apex->len;
+	memcpy(out + 1, z->apex, z->apex_len);
+	return 1u + z->apex_len;
 }
 
 struct store_zone *store_zone_open(struct store *s, const uint8_t *apex)
@@ -225,7 +227,7 @@ static size_t delta_room(struct store_zone *z)
 static uint32_t published_serial(const struct store_zone *z)
 {
 	rcu_reader_online();
-	const struct zone *published = catalog_zone(zonedb_view(z->store->db), z->apex.wire);
+	const struct zone *published = catalog_zone(zonedb_view(z->store->db), z->apex);
 	uint32_t serial = published ? zone_serial(published) : 0;
 	rcu_reader_offline();
 	return serial;
@@ -238,12 +240,12 @@ struct store_change store_compare(struct store_zone *z, const struct zone_versio
 	struct store_delta *d = room ? calloc(1, sizeof(*d)) : NULL;
 	if (!d)
 		return change;
-	const struct store_head head = { .kind = STORE_DELTA,
-					 .id = loop_random(),
-					 .published_unix_s = loop_time().unix_s,
-					 .from = published_serial(z),
-					 .to = zone_version_serial(fresh),
-					 .apex = z->apex };
+	struct store_head head = { .kind = STORE_DELTA,
+				   .id = loop_random(),
+				   .published_unix_s = loop_time().unix_s,
+				   .from = published_serial(z),
+				   .to = zone_version_serial(fresh) };
+	name_copy(&head.apex, z->apex);
 	struct comparing c = { &d->writer, room };
 	const struct zone_diff_sink sink = { take_change, &c };
 	if (store_writer_begin(&d->writer, &head) || zone_version_diff(fresh, &sink))
@@ -299,7 +301,7 @@ static enum result read_entry(struct store_zone *z, char letter, struct buffer *
 	struct store *s = z->store;
 	uint8_t key[STORE_KEY_MAX];
 	if (s->file)
-		return store_db_read(s->file, key, store_key(letter, &z->apex, key), out);
+		return store_db_read(s->file, key, store_key(letter, z, key), out);
 	const uint8_t *octets = letter == 's' ? z->found_state : z->found_image;
 	size_t len = letter == 's' ? z->found_state_len : z->found_image_len;
 	if (!octets)
@@ -317,7 +319,7 @@ static enum result read_timers(struct store_zone *z, struct store_timers *out)
 	struct store_state state;
 	struct buffer b = { 0 };
 	uint8_t key[STORE_KEY_MAX];
-	size_t key_len = store_key('s', &z->apex, key);
+	size_t key_len = store_key('s', z, key);
 	pthread_mutex_lock(&z->store->lock);
 	enum result r = read_entry(z, 's', &b);
 	bool rebuilt = z->place.id && z->found_unix_s;
@@ -377,11 +379,11 @@ static enum result read_content(struct store_zone *z, struct content *c, struct 
 	struct store_head last;
 	struct zone_txn *txn;
 	struct zone_version *version;
-	const struct zone_txn_options o = { .apex = z->apex.wire };
+	const struct zone_txn_options o = { .apex = z->apex };
 	enum result r = zone_txn_begin(z->store->db, &o, &txn);
 	if (r != RESULT_OK)
 		return r;
-	r = store_read_zone(&c->source, z->apex.wire, txn, &last);
+	r = store_read_zone(&c->source, z->apex, txn, &last);
 	if (r != RESULT_OK) {
 		zone_txn_abort(txn);
 		return r;
@@ -409,7 +411,7 @@ static void refuse(struct store_zone *z, enum result r)
 	char name[NAME_TEXT_SIZE];
 	bool gone = r != RESULT_IO || errno == ENOENT;
 	log_error("zone %s: what is stored of it is %s (%s): the zone is to be fetched anew",
-		  name_to_text(z->apex.wire, name), gone ? "damaged, and removed" : "not readable",
+		  name_to_text(z->apex, name), gone ? "damaged, and removed" : "not readable",
 		  r == RESULT_IO ? strerror(errno) : result_text(r));
 	pthread_mutex_lock(&z->store->lock);
 	z->store->stats.refused++;
@@ -472,7 +474,7 @@ void store_stats(struct store *s, struct store_stats *out)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void store_each_unconfigured(struct store *s, void (*each)(void *, const struct name *, uint32_t),
+void store_each_unconfigured(struct store *s, void (*each)(void *, const uint8_t *, uint32_t),
 			     void *arg)
 {
 	for (size_t i = 0; s && i < s->buckets; i++) {
@@ -480,7 +482,7 @@ void store_each_unconfigured(struct store *s, void (*each)(void *, const struct 
 			struct store_zone_status status;
 			store_zone_status(z, &status);
 			if (status.stored && !z->configured)
-				each(arg, &z->apex, status.serial);
+				each(arg, z->apex, status.serial);
 		}
 	}
 }

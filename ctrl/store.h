@@ -57,7 +57,7 @@ void store_purge(struct store_zone *z);
 // The same of a zone that is not configured: RESULT_OK or RESULT_NOT_FOUND.
 enum result store_purge_name(struct store *s, const uint8_t *apex);
 // Calls for each stored zone that is not configured.
-void store_each_unconfigured(struct store *s, void (*each)(void *, const struct name *, uint32_t),
+void store_each_unconfigured(struct store *s, void (*each)(void *, const uint8_t *apex, uint32_t),
 			     void *arg);
 
 struct store_zone_status {

@@ -152,7 +152,7 @@ static enum result adopt_inside(struct store *s, struct store_zone *z)
 	struct found f;
 	store_source_memory(&source, z->found_image, z->found_image_len);
 	uint64_t octets = verify(&source, &f);
-	if (octets != z->found_image_len || !name_equal(f.first.apex.wire, z->apex.wire)) {
+	if (octets != z->found_image_len || !name_equal(f.first.apex.wire, z->apex)) {
 		s->stats.refused++;
 		return RESULT_OK;
 	}

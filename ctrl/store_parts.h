@@ -33,7 +33,8 @@ struct store_zone {
 	const uint8_t *found_state, *found_image;
 	size_t found_state_len, found_image_len;
 	uint64_t found_unix_s; // of a file without a state: when it was published
-	struct name apex;
+	uint8_t apex_len;
+	uint8_t apex[]; // in lower case
 };
 
 struct store {
@@ -62,7 +63,7 @@ struct store_zone *store_find(const struct store *s, const uint8_t *apex);
 struct store_zone *store_zone_new(struct store *s, const uint8_t *apex);
 
 // A zone's key in LMDB; returns its octets.
-size_t store_key(char letter, const struct name *apex, uint8_t out[STORE_KEY_MAX]);
+size_t store_key(char letter, const struct store_zone *z, uint8_t out[STORE_KEY_MAX]);
 
 // Reads what is in the folder, and lists it in `found`. RESULT_OK, RESULT_IO, RESULT_NO_MEMORY.
 enum result store_open(struct store *s);

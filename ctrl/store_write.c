@@ -89,7 +89,7 @@ static enum result copy_node(struct imaging *m, const struct catalog *view, cons
 static enum result copy_zone(struct imaging *m, struct work *w)
 {
 	const struct catalog *view = zonedb_view(m->store->db);
-	const struct zone *zone = catalog_zone(view, w->zone->apex.wire);
+	const struct zone *zone = catalog_zone(view, w->zone->apex);
 	if (!zone || zone_state(zone) == ZONE_NOT_LOADED)
 		return RESULT_NOT_FOUND;
 	struct store_head head = { .kind = STORE_IMAGE,
@@ -114,7 +114,7 @@ static enum result put_inside(struct store *s, const struct work *w, const struc
 {
 	uint8_t key[STORE_KEY_MAX];
 	const struct store_entry e = { .key = key,
-				       .key_len = store_key('i', &w->zone->apex, key),
+				       .key_len = store_key('i', w->zone, key),
 				       .value = image->octets,
 				       .value_len = image->len };
 	return store_db_put(s->file, &e);
@@ -205,7 +205,7 @@ static enum result write_content(struct group *g, struct work *w)
 static enum result put_state(struct group *g, struct work *w)
 {
 	uint8_t key[STORE_KEY_MAX], octets[STORE_STATE_MAX];
-	size_t key_len = store_key('s', &w->zone->apex, key);
+	size_t key_len = store_key('s', w->zone, key);
 	struct store_state state = { .place = w->place };
 	if (!w->timers) // memory ran out when they were noted; the next change brings others
 		return w->image || w->appended ? RESULT_NO_MEMORY : RESULT_OK;
@@ -226,7 +226,7 @@ static enum result put_state(struct group *g, struct work *w)
 static enum result delete_state(struct group *g, struct work *w)
 {
 	uint8_t key[STORE_KEY_MAX];
-	size_t key_len = store_key('s', &w->zone->apex, key);
+	size_t key_len = store_key('s', w->zone, key);
 	enum result r = store_db_delete(g->store->file, key, key_len);
 	key[0] = 'i';
 	if (r == RESULT_OK)
@@ -357,7 +357,7 @@ static void clean(struct group *g, bool stored)
 static enum result put_found(struct store_db *db, const struct store_zone *z)
 {
 	uint8_t key[STORE_KEY_MAX], octets[STORE_STATE_MAX];
-	size_t key_len = store_key('s', &z->apex, key);
+	size_t key_len = store_key('s', z, key);
 	struct store_entry e = { key, z->found_state, key_len, z->found_state_len };
 	struct store_state rebuilt = { .place = z->place,
 				       .timers.refreshed_unix_s = z->found_unix_s };

@@ -28,6 +28,7 @@
 #define WATCH_EVERY_MS       60000
 #define SIGNATURE_WARNING_H  (7 * 24)
 #define RETRY_MS             1000
+#define RESTORE_AT_ONCE      16
 #define COMPACT_EVERY_MS     30000
 #define REMEMBER_MS          900000 // what a primary was seen not to understand
 #define URGENT_FRACTION      4      // of expire: when so little of it is left
@@ -741,6 +742,21 @@ static void cancel(struct secondary *z)
 	leave_line(z);
 }
 
+// Publishes what is stored of these zones, which are published as not loaded. A few
+// at a time: each version holds a chunk of memory until it is published.
+static void restore_all(struct zones *zones, struct secondary *const list[], size_t count)
+{
+	struct zone_version *versions[RESTORE_AT_ONCE];
+	size_t n = 0;
+	for (size_t i = 0; zones->store && i < count; i++) {
+		n += restore(list[i], &versions[n]) == RESULT_OK;
+		if (n == RESTORE_AT_ONCE || i + 1 == count) {
+			zonedb_publish(zones->db, versions, n);
+			n = 0;
+		}
+	}
+}
+
 static void act(struct secondary *z, const struct zone_action *action)
 {
 	switch (action->kind) {
@@ -905,10 +921,8 @@ static enum result plan_add(struct plan *p, struct zones *zones, const struct co
 	if (!z)
 		return RESULT_NO_MEMORY;
 	p->list[p->count++] = p->fresh[p->fresh_count++] = z;
-	enum result r = restore(z, &p->versions[p->version_count]);
-	if (r == RESULT_NOT_FOUND)
-		r = zone_version_not_loaded(zones->db, z->config->name.wire,
-					    &p->versions[p->version_count]);
+	enum result r = zone_version_not_loaded(zones->db, z->config->name.wire,
+						&p->versions[p->version_count]);
 	p->version_count += r == RESULT_OK;
 	return r;
 }
@@ -990,6 +1004,7 @@ static void plan_do(struct plan *p, struct zones *zones, const struct config *co
 			step(z, &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
 						      .primary = z->config->primary_count });
 	}
+	restore_all(zones, p->fresh, p->fresh_count);
 	for (size_t i = 0; i < p->fresh_count; i++) {
 		struct secondary *z = p->fresh[i];
 		if (z->fsm.data != ZONE_NOT_LOADED)

@@ -249,6 +249,72 @@ static void reloads_amid_exchanges(void)
 	close(bound);
 }
 
+// More zones than there are chunks of memory come back from the store.
+#define STORED_ZONES 17000
+
+static void fill_store(const char *folder)
+{
+	struct world world;
+	struct store *store;
+	struct store_timers timers = { .refreshed_unix_s = loop_time().unix_s,
+				       .next_unix_s = loop_time().unix_s + 3600,
+				       .expire_unix_s = loop_time().unix_s + 86400 };
+	world_open(&world);
+	CU_ASSERT_EQUAL_FATAL(store_new(world.db, folder, &store), RESULT_OK);
+	for (unsigned i = 0; i < STORED_ZONES; i++) {
+		char apex[32];
+		struct name name;
+		snprintf(apex, sizeof(apex), "z%u.example.", i);
+		CU_ASSERT_EQUAL_FATAL(name_from_text(apex, &name), RESULT_OK);
+		world_zone(&world, apex, "@ 300 SOA ns h 7 3600 600 86400 60\n@ 300 NS ns\n");
+		rcu_reader_offline();
+		store_published(store_zone_open(store, name.wire),
+				(struct store_change){ .whole = true }, &timers);
+		rcu_reader_online();
+	}
+	rcu_reader_offline();
+	CU_ASSERT_EQUAL(store_start(store), RESULT_OK);
+	store_stop(store);
+	store_free(store);
+	rcu_reader_online();
+	world_close(&world);
+}
+
+static void many_from_the_store(void)
+{
+	struct fixture f;
+	struct store *store;
+	char folder[] = "/tmp/us-store-zones-XXXXXX", command[64];
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+	fill_store(folder);
+	begin(&f);
+	CU_ASSERT_EQUAL_FATAL(store_new(f.world.db, folder, &store), RESULT_OK);
+	zones_set_store(f.zones, store);
+	char *text = malloc(100 + STORED_ZONES * 48), *p = text;
+	p += sprintf(p, "listen: [{address: 127.0.0.1}]\nprimaries:\n"
+			"  - {id: one, address: 127.0.0.1, port: 9}\nzones:\n");
+	for (unsigned i = 0; i < STORED_ZONES; i++)
+		p += sprintf(p, "  - {name: z%u.example, primaries: [one]}\n", i);
+	apply(&f, text);
+	free(text);
+	unsigned served = 0;
+	for (size_t i = 0; i < zones_count(f.zones); i++) {
+		struct zone_status s;
+		zones_status_at(f.zones, i, &s);
+		served += s.fsm->data == ZONE_SERVED && s.fsm->phase == ZONE_FSM_IDLE &&
+			  s.fsm->soa.serial == 7 && s.stored.serial == 7;
+	}
+	CU_ASSERT_EQUAL(served, STORED_ZONES);
+	CU_ASSERT_EQUAL(find_status_of(&f, "z16999.example"), FIND_NODE);
+	CU_ASSERT_EQUAL(store_start(store), RESULT_OK);
+	store_stop(store);
+	end(&f);
+	store_free(store);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	CU_ASSERT_EQUAL(system(command), 0);
+}
+
 UNIT_MAIN("zones", { "goes around the silent", goes_around_the_silent },
 	  { "adds and removes zones", adds_and_removes_zones },
-	  { "reloads amid exchanges", reloads_amid_exchanges })
+	  { "reloads amid exchanges", reloads_amid_exchanges },
+	  { "many from the store", many_from_the_store })
