@@ -191,11 +191,12 @@ static json_t *primary_json(const struct zone_primary_status *p)
 
 static json_t *transfer_json(const struct zone_transfer_status *t)
 {
+	char address[CONFIG_ADDRESS_TEXT];
 	if (!t->unix_s)
 		return json_null();
-	json_t *out =
-		json_pack("{s:I, s:s, s:b, s:f}", "time", (json_int_t)t->unix_s, "primary",
-			  t->primary, "keyed", t->keyed, "seconds", (double)t->elapsed_ms / 1000);
+	json_t *out = json_pack("{s:I, s:s, s:b, s:f}", "time", (json_int_t)t->unix_s, "primary",
+				config_address_text(&t->primary, address), "keyed", t->keyed,
+				"seconds", (double)t->elapsed_ms / 1000);
 	json_object_set_new(out, "encrypted", json_boolean(t->encrypted));
 	json_object_set_new(out, "kind",
 			    json_string(t->form == XFR_FORM_DIFFERENCES ? "ixfr" : "axfr"));

@@ -56,7 +56,8 @@ struct secondary {
 	enum zone_signatures signatures;
 	uint64_t success_unix_s;
 	struct zone_transfer_status last;
-	struct zone_primary_status primaries[CONFIG_PRIMARIES_MAX];
+	struct zone_primary_status *primaries; // of each that the configuration names
+	unsigned primaries_room;
 };
 
 // The end of an exchange, while the version that it brought is vetted.
@@ -291,7 +292,7 @@ static void count_transfer(struct secondary *z, const struct zone_primary_status
 						 .encrypted = transfer_encrypted(t),
 						 .elapsed_ms = transfer_elapsed_ms(t),
 						 .stats = *x };
-	config_address_text(&s->primary->address, z->last.primary);
+	z->last.primary = s->primary->address;
 	total->records += x->records;
 	total->octets += x->octets;
 	total->out_of_zone += x->out_of_zone;
@@ -842,11 +843,32 @@ static bool primaries_equal(const struct config_zone *a, const struct config_zon
 	return true;
 }
 
+static enum result reserve_primaries(struct secondary *z, unsigned count)
+{
+	if (count <= z->primaries_room)
+		return RESULT_OK;
+	struct zone_primary_status *more = realloc(z->primaries, count * sizeof(*more));
+	if (!more)
+		return RESULT_NO_MEMORY;
+	memset(more + z->primaries_room, 0, (count - z->primaries_room) * sizeof(*more));
+	z->primaries = more;
+	z->primaries_room = count;
+	return RESULT_OK;
+}
+
+static void secondary_free(struct secondary *z)
+{
+	free(z->primaries);
+	free(z);
+}
+
 static struct secondary *secondary_new(struct zones *zones, const struct config_zone *config)
 {
 	struct secondary *z = calloc(1, sizeof(*z));
-	if (!z)
+	if (!z || reserve_primaries(z, config->primary_count)) {
+		free(z);
 		return NULL;
+	}
 	z->zones = zones;
 	z->config = config;
 	z->lane = LANE_REFRESH;
@@ -858,7 +880,7 @@ static struct secondary *secondary_new(struct zones *zones, const struct config_
 
 static void on_secondary_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	secondary_free(handle->data);
 }
 
 // The zone's exchange ends at once; its memory goes with the timer's handle.
@@ -877,7 +899,7 @@ static bool secondary_reconfigure(struct secondary *z, const struct config_zone 
 {
 	bool same = primaries_equal(z->config, config);
 	if (!same)
-		memset(z->primaries, 0, sizeof(z->primaries));
+		memset(z->primaries, 0, z->primaries_room * sizeof(*z->primaries));
 	z->config = config;
 	set_primaries(z);
 	return !same;
@@ -952,8 +974,9 @@ static enum result plan_make(struct plan *p, struct zones *zones, const struct c
 		} else if (order > 0) {
 			r = plan_add(p, zones, config->zones_by_name[j++]);
 		} else {
-			p->list[p->count++] = zones->list[i++];
-			j++;
+			p->list[p->count++] = zones->list[i];
+			r = reserve_primaries(zones->list[i++],
+					      config->zones_by_name[j++]->primary_count);
 		}
 	}
 	return r;
@@ -965,7 +988,7 @@ static void plan_undo(struct plan *p)
 		zone_version_discard(p->versions[i]);
 	for (size_t i = 0; i < p->fresh_count; i++) {
 		store_zone_close(p->fresh[i]->stored);
-		free(p->fresh[i]);
+		secondary_free(p->fresh[i]);
 	}
 	upstreams_undo(&p->upstreams);
 }

@@ -66,7 +66,7 @@ const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_
 
 struct zone_transfer_status {
 	uint64_t unix_s; // 0 = never
-	char primary[CONFIG_ADDRESS_TEXT];
+	struct config_address primary;
 	enum xfr_kind kind; // what was asked for
 	enum xfr_form form; // and what came
 	bool same;          // the content was what we had
