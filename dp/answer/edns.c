@@ -33,7 +33,9 @@ static bool read_option(unsigned code, const uint8_t *data, unsigned octets, boo
 	case EDNS_NSID: // whatever it holds (RFC 5001 section 2.1)
 		asked->what |= EDNS_ASKS_NSID;
 		return true;
-	case EDNS_EXPIRE: asked->what |= octets == 0 ? EDNS_ASKS_EXPIRE : 0; return true;
+	case EDNS_EXPIRE: // likewise, as with BIND and Knot
+		asked->what |= EDNS_ASKS_EXPIRE;
+		return true;
 	case EDNS_COOKIE: return read_cookie(data, octets, asked);
 	case EDNS_KEEPALIVE: // over UDP it is not looked at (RFC 7828 section 3.2.1)
 		asked->what |= stream && octets == 0 ? EDNS_ASKS_KEEPALIVE : 0;

@@ -196,6 +196,9 @@ static void test_expire(void)
 	snprintf(expected, sizeof(expected), "%sopt 1232 0 0000 8 0009000400000000\n", soa);
 	ASK(&world, expected, "z.test.", RRTYPE_SOA, .edns = 1232, .options = "00090000");
 	answer_ctx_set_time(world.ctx, NOW_S);
+	// What the query's own holds does not matter.
+	snprintf(expected, sizeof(expected), "%sopt 1232 0 0000 8 0009000400000102\n", soa);
+	ASK(&world, expected, "z.test.", RRTYPE_SOA, .edns = 1232, .options = "0009000400000001");
 	// Other types, other names, other zones.
 	EDNS("rcode 0 aa\n" A1 "opt 1232 0 0000 0\n", "00090000");
 	ASK(&world, "rcode 0 aa\nns z.test. 60 " SOA_258 "opt 1232 0 0000 0\n", "a.z.test.",
@@ -323,6 +326,47 @@ static void test_opt_in_errors(void)
 	}
 }
 
+// What follows the header of an opcode that we do not know may be anything.
+static void test_opcodes(void)
+{
+	static const uint8_t opt[] = { 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0 };
+	char expected[64];
+	for (unsigned opcode = 1; opcode < 16; opcode++) {
+		uint8_t query[64] = { 0x1d, 0x1d, (uint8_t)(opcode << 3) };
+		unsigned rcode = opcode == OPCODE_UPDATE ? 5 : 4;
+		snprintf(expected, sizeof(expected), "rcode %u op%u\n", rcode, opcode);
+		const char *got = ask_octets(&world, query, 12, &(struct ask){ 0 });
+		CU_ASSERT(ask_same(got, expected));
+		memset(query + 4, 0xff, sizeof(query) - 4);
+		got = ask_octets(&world, query, sizeof(query), &(struct ask){ 0 });
+		CU_ASSERT(ask_same(got, expected));
+		// An option that goes past the record makes the whole malformed.
+		memset(query + 4, 0, sizeof(query) - 4);
+		query[11] = 1;
+		memcpy(query + 12, opt, sizeof(opt));
+		query[22] = 4;
+		memcpy(query + 23, "\0\3\0\1", 4);
+		snprintf(expected, sizeof(expected), "rcode 1 op%u\n", opcode);
+		got = ask_octets(&world, query, 27, &(struct ask){ 0 });
+		CU_ASSERT(ask_same(got, expected));
+	}
+}
+
+// An error asked for by the caller has the form of any other reply.
+static void test_caller_errors(void)
+{
+	static char text[MESSAGE_TEXT_SIZE];
+	uint8_t buf[2048];
+	struct ask a = QUESTION("a.z.test.", RRTYPE_A, .edns = 1232, .dnssec_ok = true,
+				.options = "000a0008" CLIENT);
+	size_t n = ask_build(&a, buf);
+	n = answer_error(world.ctx, &client, buf, n, RCODE_NOTAUTH);
+	CU_ASSERT_PTR_NULL(message_to_text(buf, n, text));
+	CU_ASSERT(ask_same(text, "rcode 9\nqd a.z.test. A\nopt 1232 0 8000 28 " REPLY_COOKIE "\n"));
+	CU_ASSERT_EQUAL(answer_error(world.ctx, &client, buf, n, RCODE_NOTAUTH), 0); // a response
+	CU_ASSERT_EQUAL(answer_error(world.ctx, &client, buf, 11, RCODE_NOTAUTH), 0);
+}
+
 static const struct unit_test tests[] = {
 	{ "unknown options", test_unknown_options },
 	{ "cookies", test_cookies },
@@ -338,6 +382,8 @@ static const struct unit_test tests[] = {
 	{ "room", test_room },
 	{ "all at once", test_all_at_once },
 	{ "OPT in errors", test_opt_in_errors },
+	{ "opcodes", test_opcodes },
+	{ "errors of the caller", test_caller_errors },
 };
 
 int main(void)
