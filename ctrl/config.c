@@ -257,9 +257,25 @@ static void resolve_ports(struct resolver *r)
 	}
 }
 
+static void add_key(struct resolver *r, unsigned index, const struct tsig_key *key)
+{
+	const struct config_key *k = &r->config->keys[index];
+	char path[PATH_OCTETS];
+	enum result result = key_list_add(&r->config->key_list, key);
+	snprintf(path, sizeof(path), "keys[%u].algorithm", index);
+	unsigned line = yaml_tree_line(r->tree, path);
+	if (result == RESULT_OK && key->algorithm == TSIG_HMAC_MD5)
+		report_warning(r->report, r->file, line, "%s: %s", path, KEY_MD5_WARNING);
+	else if (result == RESULT_REFUSED)
+		report_error(r->report, r->file, line, "%s: %s", path, KEY_MD5_REFUSED);
+	else if (result)
+		wrong(r, "keys[%u].name", index, k->name, "a name that no other key has");
+}
+
 static void resolve_keys(struct resolver *r)
 {
 	struct config *c = r->config;
+	c->key_list.allow_md5 = c->tsig.allow_md5 && *c->tsig.allow_md5;
 	for (unsigned i = 0; i < c->keys_count; i++) {
 		const struct config_key *k = &c->keys[i];
 		struct tsig_key key;
@@ -268,9 +284,9 @@ static void resolve_keys(struct resolver *r)
 		enum result result = key_from_text(&key, k->name,
 						   k->algorithm ? k->algorithm : DEFAULT_ALGORITHM,
 						   k->secret, &mistake);
-		if (result == RESULT_OK && key_list_add(&c->key_list, &key)) {
-			wrong(r, "keys[%u].name", i, k->name, "a name that no other key has");
-		} else if (result) {
+		if (result == RESULT_OK) {
+			add_key(r, i, &key);
+		} else {
 			snprintf(path, sizeof(path), "keys[%u].%s", i, mistake.field);
 			report_error(r->report, r->file, yaml_tree_line(r->tree, path), "%s: %s",
 				     path, mistake.expected);

@@ -258,6 +258,9 @@ struct config {
 	struct config_transfer transfer;
 	struct config_dnssec dnssec;
 	struct config_hooks hooks;
+	struct {
+		bool *allow_md5;
+	} tsig;
 	struct config_dpdk dpdk;
 	struct config_port *ports;
 	unsigned ports_count;

@@ -132,6 +132,10 @@ static const cyaml_schema_field_t hooks_fields[] = {
 	CYAML_FIELD_UINT_PTR("hold", OPTIONAL, struct config_hooks, hold_s), CYAML_FIELD_END
 };
 
+static const cyaml_schema_field_t tsig_fields[] = {
+	CYAML_FIELD_BOOL_PTR("allow-md5", OPTIONAL, struct config, tsig.allow_md5), CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t dpdk_fields[] = {
 	CYAML_FIELD_SEQUENCE("lcores", LIST | OPTIONAL, struct config_dpdk, lcores, &number_entry,
 			     0, CONFIG_LCORES_MAX),
@@ -289,6 +293,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING("dpdk", OPTIONAL, struct config, dpdk, dpdk_fields),
 	CYAML_FIELD_SEQUENCE("ports", LIST | OPTIONAL, struct config, ports, &port_entry, 0,
 			     CONFIG_PORTS_MAX),
+	FIELD_MAPPING_FLAT("tsig", struct config, tsig_fields),
 	CYAML_FIELD_SEQUENCE("keys", LIST | OPTIONAL, struct config, keys, &key_entry, 0, ANY),
 	CYAML_FIELD_SEQUENCE("key-files", LIST | OPTIONAL, struct config, key_files, &text_entry, 0,
 			     1000),

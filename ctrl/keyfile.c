@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TSIG keys by name, and the files of BIND's form that hold them.
+// TSIG keys by name, and the files that hold them: BIND's, and those of dnssec-keygen.
 //
 //   file      = *( key / include )
 //   key       = "key" word "{" *( statement ) "}" ";"
@@ -18,11 +18,14 @@
 #include <unistd.h>
 
 #include "base64.h"
+#include "keygen_file.h"
 
 // ---- lists of keys
 
 enum result key_list_add(struct key_list *list, const struct tsig_key *key)
 {
+	if (key->algorithm == TSIG_HMAC_MD5 && !list->allow_md5)
+		return RESULT_REFUSED;
 	if (key_list_find(list, key->name.wire))
 		return RESULT_EXISTS;
 	struct tsig_key **more = reallocarray(list->keys, list->count + 1, sizeof(*more));
@@ -56,6 +59,27 @@ void key_list_free(struct key_list *list)
 	*list = (struct key_list){ 0 };
 }
 
+// "hmac-sha256", or "hmac-sha256-128": MACs of 128 bits.
+static enum result algorithm_from_text(struct tsig_key *key, const char *text)
+{
+	char name[64];
+	const char *dash = strrchr(text, '-');
+	if (tsig_algorithm_from_text(text, &key->algorithm) == RESULT_OK)
+		return RESULT_OK;
+	size_t digits = dash ? strspn(dash + 1, "0123456789") : 0;
+	if (!digits || digits > 3 || dash[1 + digits] || (size_t)(dash - text) >= sizeof(name))
+		return RESULT_INVALID;
+	memcpy(name, text, (size_t)(dash - text));
+	name[dash - text] = '\0';
+	unsigned bits = (unsigned)strtoul(dash + 1, NULL, 10);
+	if (tsig_algorithm_from_text(name, &key->algorithm) || bits % 8 ||
+	    bits / 8 < tsig_mac_octets_min(key->algorithm) ||
+	    bits / 8 > tsig_mac_octets(key->algorithm))
+		return RESULT_INVALID;
+	key->mac_octets = (uint8_t)(bits / 8);
+	return RESULT_OK;
+}
+
 enum result key_from_text(struct tsig_key *key, const char *name, const char *algorithm,
 			  const char *secret, struct key_mistake *mistake)
 {
@@ -65,10 +89,12 @@ enum result key_from_text(struct tsig_key *key, const char *name, const char *al
 						 "a domain name is expected as the key's name" };
 		return RESULT_MALFORMED;
 	}
-	if (tsig_algorithm_from_text(algorithm, &key->algorithm)) {
+	if (algorithm_from_text(key, algorithm)) {
 		*mistake = (struct key_mistake){
-			"algorithm", "an algorithm is expected: hmac-md5, hmac-sha1, hmac-sha224, "
-				     "hmac-sha256, hmac-sha384 or hmac-sha512"
+			"algorithm",
+			"an algorithm is expected: hmac-md5, hmac-sha1, hmac-sha224, "
+			"hmac-sha256, hmac-sha384 or hmac-sha512; behind it may stand a "
+			"number of bits, at least half and 80, as in hmac-sha256-128"
 		};
 		return RESULT_INVALID;
 	}
@@ -84,6 +110,23 @@ enum result key_from_text(struct tsig_key *key, const char *name, const char *al
 	}
 	key->secret_len = (uint16_t)len;
 	return RESULT_OK;
+}
+
+void keyfile_add(struct key_list *out, struct report *report, const char *path, unsigned line,
+		 const struct tsig_key *key)
+{
+	char name[NAME_TEXT_SIZE];
+	enum result r = key_list_add(out, key);
+	name_to_text(key->name.wire, name);
+	if (r == RESULT_OK && key->algorithm == TSIG_HMAC_MD5)
+		report_warning(report, path, line, "key \"%s\": %s", name, KEY_MD5_WARNING);
+	else if (r == RESULT_REFUSED)
+		report_error(report, path, line, "key \"%s\": %s", name, KEY_MD5_REFUSED);
+	else if (r == RESULT_EXISTS)
+		report_error(report, path, line,
+			     "key \"%s\" is defined already: another name is expected", name);
+	else if (r)
+		report_error(report, path, line, "%s", result_text(r));
 }
 
 // ---- tokens
@@ -256,16 +299,6 @@ static bool parse_key_body(struct lexer *x, struct key_field *algorithm, struct 
 	return expect(x, TOKEN_SEMICOLON, "\";\" after \"}\"");
 }
 
-static void add_key(struct lexer *x, unsigned line, const struct tsig_key *key, const char *name)
-{
-	enum result r = key_list_add(x->out, key);
-	if (r == RESULT_EXISTS)
-		report_error(x->report, x->path, line,
-			     "key \"%s\" is defined already: another name is expected", name);
-	else if (r)
-		report_error(x->report, x->path, line, "%s", result_text(r));
-}
-
 static bool parse_key(struct lexer *x)
 {
 	bool ok = false;
@@ -290,7 +323,7 @@ static bool parse_key(struct lexer *x)
 								     : line,
 			     "key \"%s\": %s", name, mistake.expected);
 	else
-		add_key(x, line, &key, name);
+		keyfile_add(x->out, x->report, x->path, line, &key);
 	explicit_bzero(&key, sizeof(key));
 cleanup:
 	if (secret.text)
@@ -410,11 +443,11 @@ cleanup:
 			     "a readable file of keys is expected: %s: %s", path, strerror(errno));
 	} else {
 		keyfile_warn_of_readers(path, report);
-		keyfile_parse(&(struct keyfile_text){ .path = path,
-						      .text = text,
-						      .len = (size_t)len,
-						      .depth = from ? from->depth + 1 : 0 },
-			      out, report);
+		struct keyfile_text in = { .path = path,
+					   .text = text,
+					   .len = (size_t)len,
+					   .depth = from ? from->depth + 1 : 0 };
+		(keygen_file_is(path) ? keygen_file_parse : keyfile_parse)(&in, out, report);
 	}
 	if (text)
 		explicit_bzero(text, KEYFILE_OCTETS_MAX + 1);

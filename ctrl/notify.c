@@ -154,6 +154,10 @@ static enum notify_verdict verify(const struct notify_lookup *lookup, const stru
 		q->key = key;
 		q->tsig_error = TSIG_ERROR_BADTIME;
 		return NOTIFY_TSIG_ERROR;
+	case RESULT_TSIG_BADTRUNC:
+		q->key = key;
+		q->tsig_error = TSIG_ERROR_BADTRUNC;
+		return NOTIFY_TSIG_ERROR;
 	case RESULT_MALFORMED: return NOTIFY_MALFORMED;
 	default: return NOTIFY_REFUSED; // no memory: the primary will ask again
 	}

@@ -83,7 +83,7 @@ struct signed_query {
 static uint16_t tsig_octets(const struct signed_query *q, const struct tsig_key *key)
 {
 	return (uint16_t)(q->tsig.key_name.len + q->tsig.algorithm_name.len +
-			  tsig_mac_octets(key->algorithm) + TSIG_FIXED_OCTETS);
+			  tsig_key_mac_octets(key) + TSIG_FIXED_OCTETS);
 }
 
 // `key`: that of a reply which is signed all the same.
@@ -148,6 +148,7 @@ static size_t answer_signed(struct service *s, const struct answer_peer *peer, u
 	case RESULT_TSIG_BADKEY: return tsig_error_reply(s, &q, NULL, TSIG_ERROR_BADKEY);
 	case RESULT_TSIG_BADSIG: return tsig_error_reply(s, &q, NULL, TSIG_ERROR_BADSIG);
 	case RESULT_TSIG_BADTIME: return tsig_error_reply(s, &q, key, TSIG_ERROR_BADTIME);
+	case RESULT_TSIG_BADTRUNC: return tsig_error_reply(s, &q, key, TSIG_ERROR_BADTRUNC);
 	default: return answer_error(s->answer, peer, buf, len, RCODE_FORMERR);
 	}
 }

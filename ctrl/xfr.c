@@ -89,6 +89,7 @@ static enum xfr_reason reason_of_result(enum result r)
 	case RESULT_TSIG_BADKEY: return XFR_REASON_TSIG_BADKEY;
 	case RESULT_TSIG_BADSIG: return XFR_REASON_TSIG_BADSIG;
 	case RESULT_TSIG_BADTIME: return XFR_REASON_TSIG_BADTIME;
+	case RESULT_TSIG_BADTRUNC: return XFR_REASON_TSIG_BADTRUNC;
 	default: return XFR_REASON_MALFORMED;
 	}
 }
@@ -162,7 +163,7 @@ static enum result make_query(struct xfr *x, uint64_t now_s)
 		put_opt(&w);
 	size_t len = wire_out_len(&w);
 	if (x->has_key) {
-		x->request_mac_len = tsig_mac_octets(x->key.algorithm);
+		x->request_mac_len = tsig_key_mac_octets(&x->key);
 		enum result r =
 			tsig_sign(&x->key, now_s, NULL, 0, msg, &len, QUERY_OCTETS, x->request_mac);
 		if (r != RESULT_OK)

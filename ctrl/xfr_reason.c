@@ -36,6 +36,8 @@ static const struct {
 	[XFR_REASON_TSIG_BADSIG] = { "tsig-badsig", "the TSIG signature is wrong" },
 	[XFR_REASON_TSIG_BADTIME] = { "tsig-badtime",
 				      "TSIG time out of bounds: the clocks differ" },
+	[XFR_REASON_TSIG_BADTRUNC] = { "tsig-badtrunc",
+				       "the TSIG signature is cut shorter than the key allows" },
 	[XFR_REASON_MALFORMED] = { "malformed", "the response is malformed" },
 	[XFR_REASON_NO_SOA] = { "no-soa", "the SOA record is missing where it must stand" },
 	[XFR_REASON_SERIAL] = { "serial", "the zone changed during the transfer" },

@@ -21,6 +21,7 @@ static const char *const texts[RESULT_COUNT] = {
 	[RESULT_TSIG_BADKEY] = "TSIG key not known (BADKEY)",
 	[RESULT_TSIG_BADSIG] = "TSIG signature wrong (BADSIG)",
 	[RESULT_TSIG_BADTIME] = "TSIG time outside of the window (BADTIME)",
+	[RESULT_TSIG_BADTRUNC] = "TSIG MAC is cut too short (BADTRUNC)",
 };
 
 const char *result_text(enum result r)

@@ -16,8 +16,7 @@
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
-#define TIMERS_OCTETS      8  // time signed and fudge
-#define MAC_OCTETS_MIN     10 // section 5.2.2.1
+#define TIMERS_OCTETS      8 // time signed and fudge
 #define BADTIME_OTHER      6
 #define TIME_SIGNED_MAX    UINT64_C(0xffffffffffff)
 #define RR_FIXED_OCTETS    10 // type, class, TTL, RDLENGTH
@@ -69,6 +68,17 @@ const char *tsig_algorithm_to_text(enum tsig_algorithm a)
 unsigned tsig_mac_octets(enum tsig_algorithm a)
 {
 	return algorithms[a].mac_octets;
+}
+
+unsigned tsig_mac_octets_min(enum tsig_algorithm a)
+{
+	unsigned half = algorithms[a].mac_octets / 2;
+	return half > TSIG_MAC_CUT_MIN ? half : TSIG_MAC_CUT_MIN;
+}
+
+unsigned tsig_key_mac_octets(const struct tsig_key *key)
+{
+	return key->mac_octets ? key->mac_octets : algorithms[key->algorithm].mac_octets;
 }
 
 // --- the record -----------------------------------------------------------
@@ -211,8 +221,9 @@ struct tsig_stream {
 	EVP_MAC_CTX *ctx;
 	struct name key_name;
 	enum tsig_algorithm algorithm;
-	bool digest_failed; // sticky; asked when a MAC is wanted
-	bool first;         // no message so far
+	unsigned mac_octets; // of MACs that are made, and of the shortest that is taken
+	bool digest_failed;  // sticky; asked when a MAC is wanted
+	bool first;          // no message so far
 	unsigned unsigned_run;
 };
 
@@ -317,6 +328,7 @@ static enum result stream_init(struct tsig_stream *s, const struct tsig_key *key
 		.ctx = hmac ? EVP_MAC_CTX_new(hmac) : NULL,
 		.key_name = key->name,
 		.algorithm = key->algorithm,
+		.mac_octets = tsig_key_mac_octets(key),
 		.first = true,
 	};
 	if (!s->ctx)
@@ -343,12 +355,9 @@ static void stream_fini(struct tsig_stream *s)
 
 // --- verifying ------------------------------------------------------------
 
-// Section 5.2.2.1: truncation to no less than 10 octets and half the hash.
 static bool mac_length_allowed(enum tsig_algorithm a, size_t mac_len)
 {
-	size_t full = tsig_mac_octets(a);
-	size_t least = full / 2 > MAC_OCTETS_MIN ? full / 2 : MAC_OCTETS_MIN;
-	return mac_len >= least && mac_len <= full;
+	return mac_len >= tsig_mac_octets_min(a) && mac_len <= tsig_mac_octets(a);
 }
 
 static bool time_in_window(const struct tsig_rr *rr, uint64_t now_s)
@@ -358,7 +367,7 @@ static bool time_in_window(const struct tsig_rr *rr, uint64_t now_s)
 	return apart <= rr->fudge_s;
 }
 
-// In the order of section 5.2: key, MAC, time.
+// In the order of section 5.2: key, MAC, time, truncation.
 static enum result verify_signed(struct tsig_stream *s, const struct tsig_rr *rr,
 				 const uint8_t *msg, uint64_t now_s)
 {
@@ -377,6 +386,8 @@ static enum result verify_signed(struct tsig_stream *s, const struct tsig_rr *rr
 		return RESULT_TSIG_BADSIG;
 	if (!time_in_window(rr, now_s))
 		return RESULT_TSIG_BADTIME;
+	if (rr->mac_len < s->mac_octets)
+		return RESULT_TSIG_BADTRUNC;
 	stream_restart(s, rr->mac, rr->mac_len);
 	return RESULT_OK;
 }
@@ -400,6 +411,7 @@ static enum result error_to_result(uint16_t error)
 	switch (error) {
 	case TSIG_ERROR_BADKEY: return RESULT_TSIG_BADKEY;
 	case TSIG_ERROR_BADTIME: return RESULT_TSIG_BADTIME;
+	case TSIG_ERROR_BADTRUNC: return RESULT_TSIG_BADTRUNC;
 	default: return RESULT_TSIG_BADSIG;
 	}
 }
@@ -473,7 +485,7 @@ static enum result sign_as(struct tsig_stream *s, struct tsig_rr *rr, uint8_t *b
 	if (r != RESULT_OK)
 		return r;
 	rr->mac = mac;
-	rr->mac_len = (uint16_t)tsig_mac_octets(s->algorithm);
+	rr->mac_len = (uint16_t)s->mac_octets;
 	r = append_record(rr, buf, len, cap);
 	if (r == RESULT_OK)
 		stream_restart(s, mac, rr->mac_len);
@@ -510,7 +522,7 @@ enum result tsig_sign(const struct tsig_key *key, uint64_t now_s, const uint8_t 
 	stream_fini(&s);
 	if (r == RESULT_OK && mac_out) {
 		// The MAC stands before original id, error and (empty) other data.
-		size_t octets = tsig_mac_octets(key->algorithm);
+		size_t octets = tsig_key_mac_octets(key);
 		memcpy(mac_out, buf + *len - 6 - octets, octets);
 	}
 	return r;
@@ -529,13 +541,13 @@ enum result tsig_append_error(const struct tsig_rr *request, const struct tsig_k
 		.original_id = request->original_id,
 		.error = (uint16_t)error,
 	};
-	if (error != TSIG_ERROR_BADTIME || !key)
+	if (!key || (error != TSIG_ERROR_BADTIME && error != TSIG_ERROR_BADTRUNC))
 		return append_record(&rr, buf, len, cap);
 
 	struct wire_out w = wire_out_init(server_time, sizeof(server_time));
 	put_time(&w, now_s);
 	rr.other = server_time;
-	rr.other_len = sizeof(server_time);
+	rr.other_len = error == TSIG_ERROR_BADTIME ? sizeof(server_time) : 0;
 	struct tsig_stream s;
 	enum result r = stream_init(&s, key, request->mac, request->mac_len);
 	if (r != RESULT_OK)

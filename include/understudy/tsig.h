@@ -39,9 +39,13 @@ enum tsig_error {
 	TSIG_ERROR_BADTRUNC = 22
 };
 
+// Section 5.2.2.1: MACs may be cut, but to no less than 10 octets and half the hash.
+#define TSIG_MAC_CUT_MIN 10
+
 struct tsig_key {
 	struct name name;
 	enum tsig_algorithm algorithm;
+	uint8_t mac_octets; // MACs are cut to so many, and shorter ones refused; 0 = whole
 	uint16_t secret_len;
 	uint8_t secret[TSIG_SECRET_MAX];
 };
@@ -49,7 +53,11 @@ struct tsig_key {
 // "hmac-sha256" (also "hmac-sha256.", "hmac-md5.sig-alg.reg.int"); any case.
 enum result tsig_algorithm_from_text(const char *text, enum tsig_algorithm *out);
 const char *tsig_algorithm_to_text(enum tsig_algorithm a);
+// Of a whole MAC, of the shortest that section 5.2.2.1 allows, and of those that
+// the key makes.
 unsigned tsig_mac_octets(enum tsig_algorithm a);
+unsigned tsig_mac_octets_min(enum tsig_algorithm a);
+unsigned tsig_key_mac_octets(const struct tsig_key *key);
 
 // What stands in a message's TSIG record; pointers borrow the message.
 struct tsig_rr {
@@ -74,15 +82,15 @@ enum result tsig_find(const uint8_t *msg, size_t len, struct tsig_rr *out);
 
 // Signs the message in buf[0..*len): appends a TSIG record, counts it in
 // ARCOUNT. `request_mac` is NULL for a request. On success writes *len and
-// copies the MAC to mac_out (tsig_mac_octets of it), if not NULL.
+// copies the MAC to mac_out (tsig_key_mac_octets of it), if not NULL.
 // RESULT_OK, RESULT_NO_SPACE, RESULT_NO_MEMORY.
 enum result tsig_sign(const struct tsig_key *key, uint64_t now_s, const uint8_t *request_mac,
 		      size_t request_mac_len, uint8_t *buf, size_t *len, size_t cap,
 		      uint8_t *mac_out);
 
 // Appends an unsigned TSIG record that reports an error (section 5.2), taking
-// names, time and original id from the request's record; for BADTIME with
-// `key` not NULL the record is signed and carries the server's time (5.2.3).
+// names, time and original id from the request's record; for BADTIME and BADTRUNC with
+// `key` not NULL the record is signed, and for BADTIME carries our time (5.2.3).
 enum result tsig_append_error(const struct tsig_rr *request, const struct tsig_key *key,
 			      enum tsig_error error, uint64_t now_s, uint8_t *buf, size_t *len,
 			      size_t cap);
@@ -90,7 +98,7 @@ enum result tsig_append_error(const struct tsig_rr *request, const struct tsig_k
 // Verifies the single message against `key` (whose name and algorithm must be
 // the record's own). `request_mac` is NULL for a request.
 // RESULT_OK, RESULT_TSIG_BADKEY, RESULT_TSIG_BADSIG, RESULT_TSIG_BADTIME,
-// RESULT_MALFORMED (MAC length outside of section 5.2.2.1).
+// RESULT_TSIG_BADTRUNC, RESULT_MALFORMED (MAC length outside of section 5.2.2.1).
 enum result tsig_verify(const struct tsig_key *key, const struct tsig_rr *rr, const uint8_t *msg,
 			size_t len, uint64_t now_s, const uint8_t *request_mac,
 			size_t request_mac_len);
@@ -106,7 +114,7 @@ void tsig_stream_free(struct tsig_stream *s);
 // unsigned up to TSIG_UNSIGNED_MAX in a row. RESULT_OK (signed and verified, or
 // allowed unsigned), RESULT_TSIG_* , RESULT_MALFORMED, RESULT_TRUNCATED.
 // A signed record that carries an error code: *error is set (else 0) and
-// RESULT_TSIG_BADKEY, _BADSIG or _BADTIME returned by its meaning.
+// RESULT_TSIG_BADKEY, _BADSIG, _BADTIME or _BADTRUNC returned by its meaning.
 enum result tsig_stream_message(struct tsig_stream *s, const uint8_t *msg, size_t len,
 				uint64_t now_s, uint16_t *error);
 

@@ -55,21 +55,22 @@ enum xfr_reason {
 	XFR_REASON_TLS_ALPN,    // the primary does not offer DNS over TLS
 	XFR_REASON_TLS_CLIENT,  // the primary does not accept our certificate, or wants one
 
-	XFR_REASON_TIMEOUT,      // xfr_tick: nothing in time
-	XFR_REASON_CLOSED,       // xfr_eof: the stream ended before the transfer
-	XFR_REASON_MISMATCH,     // not the response to our query: id, QR, opcode, question
-	XFR_REASON_TRUNCATED,    // TC: ask again over TCP
-	XFR_REASON_REFUSED,      // rcode REFUSED
-	XFR_REASON_NOTAUTH,      // rcode NOTAUTH, or a SOA answer without AA
-	XFR_REASON_RCODE,        // any other rcode than NOERROR: xfr_rcode
-	XFR_REASON_TSIG_MISSING, // unsigned, or its end is
-	XFR_REASON_TSIG_BADKEY,  // one of the sides does not know the key
-	XFR_REASON_TSIG_BADSIG,  // one of the sides found the signature wrong
-	XFR_REASON_TSIG_BADTIME, // the clocks differ
-	XFR_REASON_MALFORMED,    // breaks the format, or records that cannot be
-	XFR_REASON_NO_SOA,       // the SOA record is missing where it must stand
-	XFR_REASON_SERIAL,       // the zone changed under way: last SOA is not the first
-	XFR_REASON_TRAILING,     // data after the final SOA
+	XFR_REASON_TIMEOUT,       // xfr_tick: nothing in time
+	XFR_REASON_CLOSED,        // xfr_eof: the stream ended before the transfer
+	XFR_REASON_MISMATCH,      // not the response to our query: id, QR, opcode, question
+	XFR_REASON_TRUNCATED,     // TC: ask again over TCP
+	XFR_REASON_REFUSED,       // rcode REFUSED
+	XFR_REASON_NOTAUTH,       // rcode NOTAUTH, or a SOA answer without AA
+	XFR_REASON_RCODE,         // any other rcode than NOERROR: xfr_rcode
+	XFR_REASON_TSIG_MISSING,  // unsigned, or its end is
+	XFR_REASON_TSIG_BADKEY,   // one of the sides does not know the key
+	XFR_REASON_TSIG_BADSIG,   // one of the sides found the signature wrong
+	XFR_REASON_TSIG_BADTIME,  // the clocks differ
+	XFR_REASON_TSIG_BADTRUNC, // signatures are cut shorter than one of the sides allows
+	XFR_REASON_MALFORMED,     // breaks the format, or records that cannot be
+	XFR_REASON_NO_SOA,        // the SOA record is missing where it must stand
+	XFR_REASON_SERIAL,        // the zone changed under way: last SOA is not the first
+	XFR_REASON_TRAILING,      // data after the final SOA
 	XFR_REASON_LIMIT_RECORDS,
 	XFR_REASON_LIMIT_OCTETS,
 	XFR_REASON_LIMIT_DURATION,

@@ -256,7 +256,16 @@ static void time_window(void)
 	CU_ASSERT_EQUAL(tsig_verify(&key, &rr, m.octets, m.len, 0, NULL, 0), RESULT_TSIG_BADSIG);
 }
 
-// RFC 8945 section 5.2.2.1: no less than 10 octets and half the hash.
+// What a key that wants `wanted` octets says to one cut to `len`.
+static enum result cut_result(uint16_t len, uint8_t wanted)
+{
+	if (len < 16 || len > 32)
+		return RESULT_MALFORMED;
+	return len < (wanted ? wanted : 32) ? RESULT_TSIG_BADTRUNC : RESULT_OK;
+}
+
+// RFC 8945 section 5.2.2.1: no less than 10 octets and half the hash; 5.2.4: and no
+// less than the key allows.
 static void mac_truncation(void)
 {
 	struct message m = from_hex(axfr_query);
@@ -270,7 +279,13 @@ static void mac_truncation(void)
 		cut.mac = mac;
 		cut.mac_len = len;
 		CU_ASSERT_EQUAL(tsig_verify(&key, &cut, m.octets, m.len, NOW_S, NULL, 0),
-				len >= 16 && len <= 32 ? RESULT_OK : RESULT_MALFORMED);
+				cut_result(len, 0));
+		for (uint8_t wanted = 16; wanted <= 32; wanted++) {
+			key.mac_octets = wanted;
+			CU_ASSERT_EQUAL(tsig_verify(&key, &cut, m.octets, m.len, NOW_S, NULL, 0),
+					cut_result(len, wanted));
+		}
+		key.mac_octets = 0;
 		mac[len ? len - 1 : 0] ^= 1;
 		CU_ASSERT_EQUAL(tsig_verify(&key, &cut, m.octets, m.len, NOW_S, NULL, 0),
 				len >= 16 && len <= 32 ? RESULT_TSIG_BADSIG : RESULT_MALFORMED);
@@ -281,6 +296,7 @@ static void mac_truncation(void)
 	rr.mac_len = 9; // more than half of 16, but fewer than 10
 	CU_ASSERT_EQUAL(tsig_verify(&key, &rr, m.octets, m.len, NOW_S, NULL, 0), RESULT_MALFORMED);
 	rr.mac_len = 10;
+	key.mac_octets = 10;
 	CU_ASSERT_EQUAL(tsig_verify(&key, &rr, m.octets, m.len, NOW_S, NULL, 0), RESULT_OK);
 }
 
@@ -470,7 +486,7 @@ static void error_badkey_is_unsigned(void)
 	} cases[] = {
 		{ TSIG_ERROR_BADKEY, RESULT_TSIG_BADKEY },
 		{ TSIG_ERROR_BADSIG, RESULT_TSIG_BADSIG },
-		{ TSIG_ERROR_BADTRUNC, RESULT_TSIG_BADSIG },
+		{ TSIG_ERROR_BADTRUNC, RESULT_TSIG_BADTRUNC },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct message m = reply;
@@ -544,11 +560,52 @@ static void algorithm_texts(void)
 	}
 }
 
+// Both sides cut: the whole conversation hangs together by the cut MACs.
+static void cut_streams(void)
+{
+	struct tsig_key key = key_of(TSIG_HMAC_SHA512, "transfer.example"), whole = key;
+	struct message query = from_hex(axfr_query);
+	struct tsig_rr rr;
+	uint8_t mac[TSIG_MAC_MAX];
+	CU_ASSERT_EQUAL(tsig_find(query.octets, query.len, &rr), RESULT_OK);
+	query = stripped(&query);
+	key.mac_octets = 32;
+	CU_ASSERT_EQUAL(tsig_key_mac_octets(&key), 32);
+	CU_ASSERT_EQUAL(tsig_key_mac_octets(&whole), 64);
+	struct message plain = query;
+	CU_ASSERT_EQUAL(tsig_sign(&key, NOW_S, NULL, 0, query.octets, &query.len,
+				  sizeof(query.octets), mac),
+			RESULT_OK);
+	CU_ASSERT_EQUAL(tsig_find(query.octets, query.len, &rr), RESULT_OK);
+	CU_ASSERT_EQUAL(rr.mac_len, 32);
+	CU_ASSERT_EQUAL(memcmp(rr.mac, mac, 32), 0);
+	struct tsig_stream *server, *client, *strict;
+	CU_ASSERT_EQUAL_FATAL(tsig_stream_new(&key, mac, 32, &server), RESULT_OK);
+	CU_ASSERT_EQUAL_FATAL(tsig_stream_new(&key, mac, 32, &client), RESULT_OK);
+	CU_ASSERT_EQUAL_FATAL(tsig_stream_new(&whole, mac, 32, &strict), RESULT_OK);
+	for (int i = 0; i < 3; i++) {
+		struct message m = plain;
+		uint16_t error;
+		CU_ASSERT_EQUAL(tsig_stream_sign(server, NOW_S, m.octets, &m.len, sizeof(m.octets)),
+				RESULT_OK);
+		CU_ASSERT_EQUAL(tsig_stream_message(client, m.octets, m.len, NOW_S, &error),
+				RESULT_OK);
+		if (i == 0)
+			CU_ASSERT_EQUAL(tsig_stream_message(strict, m.octets, m.len, NOW_S, &error),
+					RESULT_TSIG_BADTRUNC);
+	}
+	CU_ASSERT_EQUAL(tsig_stream_finish(client), RESULT_OK);
+	tsig_stream_free(server);
+	tsig_stream_free(client);
+	tsig_stream_free(strict);
+}
+
 UNIT_MAIN("tsig", { "signing equals dnspython's", sign_equals_dnspython },
 	  { "dnspython's signatures verify", verify_accepts_dnspython },
 	  { "the original id is what is signed", verify_uses_original_id },
 	  { "every octet counts", every_octet_counts }, { "the key must match", key_must_match },
-	  { "time window", time_window }, { "truncated MACs", mac_truncation },
+	  { "time window", time_window }, { "cut MACs in streams", cut_streams },
+	  { "truncated MACs", mac_truncation },
 	  { "the record stands last, once, and whole", find_is_strict },
 	  { "stream, all signed", stream_all_signed },
 	  { "stream, unsigned messages between", stream_unsigned_between },
