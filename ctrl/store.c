@@ -421,6 +421,15 @@ static void refuse(struct store_zone *z, enum result r)
 		store_purge(z);
 }
 
+// Whether the thread has stored another image meanwhile, and removed this one.
+static bool replaced(struct store_zone *z, const struct content *c)
+{
+	pthread_mutex_lock(&z->store->lock);
+	bool other = z->place.id != c->place.id;
+	pthread_mutex_unlock(&z->store->lock);
+	return other;
+}
+
 enum result store_zone_load(struct store_zone *z, struct zone_version **version,
 			    struct store_timers *timers)
 {
@@ -434,12 +443,13 @@ enum result store_zone_load(struct store_zone *z, struct zone_version **version,
 		r = read_timers(z, timers);
 	if (r == RESULT_OK)
 		r = read_content(z, &c, version);
-	if (r != RESULT_OK && r != RESULT_NO_MEMORY) {
+	bool again = r != RESULT_OK && r != RESULT_NO_MEMORY && replaced(z, &c);
+	if (r != RESULT_OK && r != RESULT_NO_MEMORY && !again) {
 		refuse(z, r);
 		r = RESULT_NOT_FOUND;
 	}
 	close_content(&c);
-	return r;
+	return again ? store_zone_load(z, version, timers) : r;
 }
 
 // ---- what is told

@@ -40,6 +40,16 @@ static void understands(void)
 		CU_ASSERT_EQUAL(request.command, cases[i].command);
 	}
 	struct control_request request;
+	CU_ASSERT_PTR_NULL(parse("{\"command\":\"zone wait\",\"zone\":\"a\",\"serial\":4294967295,"
+				 "\"timeout\":3}",
+				 &request));
+	CU_ASSERT_EQUAL(request.command, CONTROL_ZONE_WAIT);
+	CU_ASSERT_EQUAL(request.serial, UINT32_MAX);
+	CU_ASSERT_EQUAL(request.timeout_s, 3);
+	CU_ASSERT_PTR_NULL(parse("{\"command\":\"zone freeze\",\"all\":true}", &request));
+	CU_ASSERT(request.all);
+	CU_ASSERT_PTR_NULL(parse("{\"command\":\"zone purge\",\"zone\":\"a\"}", &request));
+	CU_ASSERT(!request.all);
 	parse(cases[5].line, &request);
 	CU_ASSERT(name_equal(request.zone.wire, (const uint8_t *)"\7example\3com"));
 }
@@ -58,6 +68,13 @@ static void refuses(void)
 		{ "{\"command\":\"status\",\"command\":\"stop\"}", "one JSON object" },
 		{ "{\"command\":\"\xff\"}", "one JSON object" },
 		{ "[]", "an object" },
+		{ "{\"command\":\"zone dump\",\"all\":true}", "a \"zone\" is" },
+		{ "{\"command\":\"zone wait\",\"zone\":\"a\"}", "\"serial\"" },
+		{ "{\"command\":\"zone wait\",\"zone\":\"a\",\"serial\":4294967296}",
+		  "\"serial\"" },
+		{ "{\"command\":\"zone wait\",\"zone\":\"a\",\"serial\":-1}", "\"serial\"" },
+		{ "{\"command\":\"zone wait\",\"zone\":\"a\",\"serial\":1,\"timeout\":\"x\"}",
+		  "\"timeout\"" },
 		{ "{}", "\"command\" is expected" },
 		{ "{\"command\":7}", "\"command\" is expected" },
 		{ "{\"command\":\"dance\"}", "unknown command" },
