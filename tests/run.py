@@ -253,6 +253,23 @@ def stage_e2e_asan():
              ["-k", "not af_packet and not af_xdp"], 600)
 
 
+def stage_differential():
+    """Nasty zones, and the same questions to four servers; see docs/testing.md."""
+    directory = "build-test-gcc"
+    if not os.path.exists(os.path.join(directory, "ctrl/understudyd")):
+        count("fail", "differential", f"no daemon in {directory}: run the stage gcc first")
+        return
+    say("differential")
+    record = os.path.join(LOGS, "differential.json")
+    status = run("differential", ["tests/differential/run", "--generate", "30", "--seed", "1",
+                                  "--queries", "10000", "--show", "--json", record], 240,
+                 {"UNDERSTUDY_BUILD": directory})
+    count("pass" if status == 0 else "fail", "differential: 30 zones, 10,000 queries",
+          f"exit status {status}" if status else "")
+    if status != 0:
+        show_tail("differential")
+
+
 STAGES = {
     "lint": lint,
     "gcc": stage_gcc,
@@ -262,6 +279,7 @@ STAGES = {
     "port": stage_port,
     "e2e": stage_e2e,
     "e2e-asan": stage_e2e_asan,
+    "differential": stage_differential,
 }
 
 

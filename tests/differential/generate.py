@@ -335,7 +335,7 @@ class Maker:
     def child(self):
         """A delegation to a zone that is served beside this one."""
         cut = self.fresh(self.zone.origin)
-        if not cut or cut in self.zone.owners or cut.labels[0][:1] == b"*" or \
+        if not cut or cut in self.zone.owners or cut in self.zone.children or \
                 cut.labels[0].lower() not in LABELS:
             return
         self.zone.children.append(cut)
