@@ -88,6 +88,10 @@ json_t *stats_zones(const struct zones_stats *s)
 	put(out, "notifies", s->notifies);
 	put(out, "expired", s->expired);
 	put(out, "same_serial", s->same_serial);
+	put(out, "alarms", s->alarms);
+	put(out, "hooks_run", s->hooks_run);
+	put(out, "hooks_failed", s->hooks_failed);
+	put(out, "hooks_dropped", s->hooks_dropped);
 	put(out, "exchanges", s->exchanges);
 	put(out, "waiting", s->waiting);
 	return out;

@@ -107,6 +107,11 @@ static uint64_t expire_s(const struct zone_fsm *z)
 	return wanted > least ? wanted : least;
 }
 
+uint64_t zone_fsm_expire_s(const struct zone_fsm *z)
+{
+	return expire_s(z);
+}
+
 static uint64_t unloaded_retry_s(const struct zone_fsm *z)
 {
 	uint64_t interval_s = z->limits.unloaded_retry_min_s;

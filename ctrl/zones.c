@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "alarm.h"
+#include "hooks.h"
 #include "log.h"
 #include "loop.h"
 #include "survey.h"
@@ -25,7 +27,9 @@
 
 #define SOA_CONCURRENT       64
 #define NSEC3_ITERATIONS_MAX 150
-#define WATCH_EVERY_MS       60000
+#define WATCH_ROUND_MS       1000
+#define HOLD_S               300
+#define WATCH_EVERY_MS       100
 #define SIGNATURE_WARNING_H  (7 * 24)
 #define RETRY_MS             1000
 #define RESTORE_AT_ONCE      16
@@ -54,6 +58,7 @@ struct secondary {
 	struct zone_vetted vetted;  // what is served
 	struct survey_zone survey;
 	enum zone_signatures signatures;
+	struct alarm alarm;
 	uint64_t success_unix_s;
 	struct zone_transfer_status last;
 	struct zone_primary_status *primaries; // of each that the configuration names
@@ -76,6 +81,8 @@ struct zones {
 	struct upstreams upstreams;
 	struct links *links;
 	struct surveys *surveys;
+	struct hooks *hooks;
+	size_t watched; // of the list, in this round
 	struct line soa, transfers;
 	unsigned vetting; // versions that wait for it
 	bool advancing;
@@ -1000,6 +1007,7 @@ static void plan_switch(struct plan *p, struct zones *zones, const struct config
 	free(zones->list);
 	upstreams_switch(&zones->upstreams, &p->upstreams, &p->gone_upstreams);
 	zones->budget.limit = (uint64_t)config->transfer.memory_mib << 20;
+	hooks_configure(zones->hooks, &config->hooks);
 	zones->list = p->list;
 	zones->count = p->count;
 	p->list = NULL;
@@ -1214,6 +1222,10 @@ const struct zones_stats *zones_stats(const struct zones *zones)
 	struct zones_stats *s = (struct zones_stats *)(uintptr_t)&zones->stats;
 	s->exchanges = zones->soa.used + zones->transfers.used;
 	s->waiting = zones->soa.waiting + zones->transfers.waiting;
+	const struct hooks_stats *h = hooks_stats(zones->hooks);
+	s->hooks_run = h->run;
+	s->hooks_failed = h->failed;
+	s->hooks_dropped = h->dropped;
 	return s;
 }
 
@@ -1283,11 +1295,117 @@ static void on_surveyed(struct survey_zone *s)
 	watch_signatures(of_survey(s));
 }
 
+// ---- alarms
+
+static bool is_out_of_reach(enum xfr_reason reason)
+{
+	return reason == XFR_REASON_CONNECT || reason == XFR_REASON_IO ||
+	       reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_CLOSED;
+}
+
+// By what the configuration says of data that are otherwise in order.
+static bool is_policy(enum xfr_reason reason)
+{
+	switch (reason) {
+	case XFR_REASON_OLDER:
+	case XFR_REASON_SERIAL_ZERO:
+	case XFR_REASON_OUT_OF_ZONE:
+	case XFR_REASON_LIMIT_RECORDS:
+	case XFR_REASON_LIMIT_OCTETS:
+	case XFR_REASON_ZONEMD:
+	case XFR_REASON_ZONEMD_MISSING:
+	case XFR_REASON_NSEC3_ITERATIONS: return true;
+	default: return false;
+	}
+}
+
+// How much of the time to expiry has passed, in percent.
+static uint64_t percent_gone(const struct secondary *z)
+{
+	uint64_t now_ms = loop_time().monotonic_ms, all_ms = zone_fsm_expire_s(&z->fsm) * 1000;
+	uint64_t left_ms = z->fsm.expire_ms > now_ms ? z->fsm.expire_ms - now_ms : 0;
+	return left_ms >= all_ms ? 0 : 100 - left_ms * 100 / all_ms;
+}
+
+static unsigned troubles(const struct secondary *z)
+{
+	unsigned bits = 0, out_of_reach = 0;
+	for (unsigned i = 0; i < z->config->primary_count; i++) {
+		out_of_reach += is_out_of_reach(z->primaries[i].reason);
+		if (is_policy(z->primaries[i].reason))
+			bits |= ALARM_BIT(ALARM_REFUSED);
+	}
+	if (out_of_reach && out_of_reach == z->config->primary_count)
+		bits |= ALARM_BIT(ALARM_UNREACHABLE);
+	if (z->fsm.data == ZONE_EXPIRED)
+		return bits | ALARM_BIT(ALARM_EXPIRED);
+	uint64_t gone = z->fsm.data == ZONE_SERVED ? percent_gone(z) : 0;
+	return bits | (gone >= 50) * ALARM_BIT(ALARM_HALF) | (gone >= 80) * ALARM_BIT(ALARM_MOST) |
+	       (gone >= 95) * ALARM_BIT(ALARM_NEARLY);
+}
+
+static json_t *primaries_json(const struct secondary *z)
+{
+	json_t *list = json_array();
+	for (unsigned i = 0; i < z->config->primary_count; i++) {
+		const struct zone_primary_status *s = &z->primaries[i];
+		char address[CONFIG_ADDRESS_TEXT], text[ZONE_REASON_TEXT];
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:s, s:s}", "id", s->primary->id, "address",
+				  config_address_text(&s->primary->address, address), "reason",
+				  xfr_reason_word(s->reason), "text", zone_reason_text(s, text)));
+	}
+	return list;
+}
+
+static void tell_alarm(struct secondary *z, enum alarm_event event)
+{
+	char name[NAME_TEXT_SIZE];
+	struct xfr_time now = loop_time();
+	bool loaded = z->fsm.data != ZONE_NOT_LOADED, well = event == ALARM_RECOVERED;
+	name_text(z, name);
+	log_line(well ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "zone %s: %s (%s)", name,
+		 alarm_text(event), alarm_word(event));
+	z->zones->stats.alarms++;
+	if (!config_zone_has_hooks(z->config))
+		return;
+	json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:o}", "event", alarm_word(event), "zone",
+				   name, "text", alarm_text(event), "time", (json_int_t)now.unix_s,
+				   "primaries", primaries_json(z));
+	json_object_set_new(object, "serial",
+			    loaded ? json_integer(z->fsm.soa.serial) : json_null());
+	int64_t left_ms = (int64_t)(z->fsm.expire_ms - now.monotonic_ms);
+	json_object_set_new(object, "expires",
+			    loaded ? json_integer((json_int_t)now.unix_s + left_ms / 1000)
+				   : json_null());
+	hooks_run(z->zones->hooks, object);
+}
+
+static void watch_alarms(struct secondary *z)
+{
+	const uint32_t *hold_s = z->zones->config->hooks.hold_s;
+	unsigned is = troubles(z);
+	if (!is && !z->alarm.is && !z->alarm.told)
+		return;
+	unsigned tell = alarm_update(&z->alarm, is, loop_time().monotonic_ms,
+				     1000ull * (hold_s ? *hold_s : HOLD_S));
+	for (unsigned e = 0; e < ALARM_EVENTS; e++) {
+		if (tell & ALARM_BIT(e))
+			tell_alarm(z, (enum alarm_event)e);
+	}
+}
+
+// Looks at all zones once in WATCH_ROUND_MS, at some each time.
 static void on_watch_timer(uv_timer_t *timer)
 {
 	struct zones *zones = timer->data;
-	for (size_t i = 0; i < zones->count; i++)
-		watch_signatures(zones->list[i]);
+	size_t some = zones->count / (WATCH_ROUND_MS / WATCH_EVERY_MS) + 1;
+	for (size_t i = 0; i < some && i < zones->count; i++) {
+		struct secondary *z = zones->list[zones->watched++ % zones->count];
+		watch_signatures(z);
+		watch_alarms(z);
+	}
 }
 
 // ---- all of it
@@ -1325,13 +1443,16 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 	const struct survey_options survey = {
 		.loop = loop, .db = db, .apex = survey_apex, .done = on_surveyed
 	};
-	if (links_new(loop, &zones->links)) {
+	zones->hooks = hooks_new(loop);
+	if (!zones->hooks || links_new(loop, &zones->links)) {
+		hooks_free(zones->hooks);
 		free(zones);
 		return RESULT_NO_MEMORY;
 	}
 	if (surveys_new(&survey, &zones->surveys)) {
 		links_stop(zones->links);
 		links_free(zones->links);
+		hooks_free(zones->hooks);
 		free(zones);
 		return RESULT_NO_MEMORY;
 	}
@@ -1365,6 +1486,7 @@ void zones_stop(struct zones *zones)
 	uv_close((uv_handle_t *)&zones->compact_timer, NULL);
 	uv_close((uv_handle_t *)&zones->watch_timer, NULL);
 	surveys_stop(zones->surveys);
+	hooks_stop(zones->hooks);
 	links_stop(zones->links);
 }
 
@@ -1376,5 +1498,6 @@ void zones_free(struct zones *zones)
 	upstreams_free(&zones->upstreams);
 	links_free(zones->links);
 	surveys_free(zones->surveys);
+	hooks_free(zones->hooks);
 	free(zones);
 }

@@ -121,6 +121,8 @@ struct zones_stats {
 	uint64_t notifies;
 	uint64_t refused; // transferred, vetted, not published
 	uint64_t expired;
+	uint64_t alarms; // told of
+	uint64_t hooks_run, hooks_failed, hooks_dropped;
 	uint64_t same_serial; // versions with other content than before, and its serial
 	unsigned exchanges;   // under way
 	unsigned waiting;

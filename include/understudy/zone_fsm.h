@@ -161,6 +161,10 @@ void zone_fsm_init(struct zone_fsm *z, const struct zone_fsm_limits *limits, uns
 void zone_fsm_restore(struct zone_fsm *z, const struct soa *soa, uint64_t next_ms,
 		      uint64_t expire_ms);
 
+// How long what is held lasts after a primary has confirmed it: the SOA record's expire
+// within its bounds.
+uint64_t zone_fsm_expire_s(const struct zone_fsm *z);
+
 // One step. `now_ms` is monotonic and never goes back. Writes all of `out`.
 void zone_fsm_step(struct zone_fsm *z, const struct zone_event *event, uint64_t now_ms,
 		   struct zone_actions *out);

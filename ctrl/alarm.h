@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// When a zone's trouble is told of, and when that it is over.
+//
+// Purpose: a pure function of what is wrong and the time. What comes and goes with the
+// network must last before it is told of, each trouble is told of once, and recovery
+// is told of when all has been well for as long: a primary that flaps floods nobody.
+// Threads: a state belongs to one thread. Ownership: a plain value, zeroed at first.
+#pragma once
+
+#include <stdint.h>
+
+enum alarm_event {
+	ALARM_UNREACHABLE, // no primary can be reached
+	ALARM_REFUSED,     // a primary's data are refused by policy
+	ALARM_HALF,        // 50 % of the time to expiry have passed
+	ALARM_MOST,        // 80 %
+	ALARM_NEARLY,      // 95 %
+	ALARM_EXPIRED,
+	ALARM_RECOVERED,
+	ALARM_EVENTS
+};
+#define ALARM_BIT(_event) (1u << (_event))
+
+struct alarm {
+	uint8_t is;             // a bit for each trouble that there is now
+	uint8_t told;           // that was told of since the last recovery
+	uint64_t since_ms[2];   // unreachable and refused: since when
+	uint64_t well_since_ms; // if there is no trouble
+};
+
+// A stable word for logs and JSON ("near-expiry-50"); static.
+const char *alarm_word(enum alarm_event e);
+// A sentence for people, without a final stop; static.
+const char *alarm_text(enum alarm_event e);
+
+// Tells what there is now; returns the bits of the events that are to be told of. To be
+// called again while time passes. `now_ms` is monotonic and never goes back.
+unsigned alarm_update(struct alarm *a, unsigned is, uint64_t now_ms, uint64_t hold_ms);
