@@ -48,6 +48,7 @@ struct secondary {
 	enum lane lane;    // what this round is for
 	bool ixfr_refused; // by the exchange before: AXFR will tell why
 	bool changed;      // by a reload: other primaries
+	bool rekeyed;      // by a reload, while an exchange goes on as it began
 	bool served_serial_known;
 	uint32_t served_serial;
 	bool unmarked;              // its state in `fsm` could not be published yet
@@ -401,7 +402,13 @@ static bool conclude(struct secondary *z, const struct zone_event *event)
 {
 	bool had = z->fresh;
 	unsigned primary = z->wanted.primary;
+	bool failed = event->kind == ZONE_EVENT_XFR_FAILED || event->kind == ZONE_EVENT_SOA_FAILED;
 	step(z, event);
+	// Keys have changed meanwhile: they may help.
+	if (z->rekeyed && failed)
+		step(z, &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
+					      .primary = z->config->primary_count });
+	z->rekeyed = false;
 	if (z->fsm.refused)
 		note_refusal(z, primary, z->fsm.refused);
 	bool published = had && !z->fresh;
@@ -833,7 +840,8 @@ static bool key_equal(const struct tsig_key *a, const struct tsig_key *b)
 	if (!a || !b)
 		return a == b;
 	return name_equal(a->name.wire, b->name.wire) && a->algorithm == b->algorithm &&
-	       a->secret_len == b->secret_len && memcmp(a->secret, b->secret, a->secret_len) == 0;
+	       a->mac_octets == b->mac_octets && a->secret_len == b->secret_len &&
+	       memcmp(a->secret, b->secret, a->secret_len) == 0;
 }
 
 static bool primaries_equal(const struct config_zone *a, const struct config_zone *b)
@@ -843,8 +851,18 @@ static bool primaries_equal(const struct config_zone *a, const struct config_zon
 	for (unsigned i = 0; i < a->primary_count; i++) {
 		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
 		if (!config_address_equal(&p->address, &q->address) ||
-		    !config_address_equal(&p->source, &q->source) || !key_equal(p->key, q->key) ||
-		    !tls_context_same(p->tls, q->tls))
+		    !config_address_equal(&p->source, &q->source) || !p->tls != !q->tls)
+			return false;
+	}
+	return true;
+}
+
+// Of primaries that are equal: what they are known by, and we by them.
+static bool credentials_equal(const struct config_zone *a, const struct config_zone *b)
+{
+	for (unsigned i = 0; i < a->primary_count; i++) {
+		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
+		if (!key_equal(p->key, q->key) || !tls_context_same(p->tls, q->tls))
 			return false;
 	}
 	return true;
@@ -901,15 +919,18 @@ static void secondary_close(struct secondary *z)
 }
 
 // Points the zone into the new configuration; tells whether its primaries are
-// others than before, in which case its machine must hear of it.
+// others than before, in which case its machine must hear of it. An exchange that
+// is under way when only keys change ends as it began.
 static bool secondary_reconfigure(struct secondary *z, const struct config_zone *config)
 {
 	bool same = primaries_equal(z->config, config);
 	if (!same)
 		memset(z->primaries, 0, z->primaries_room * sizeof(*z->primaries));
+	bool rekeyed = same && !credentials_equal(z->config, config);
+	z->rekeyed = same && (z->rekeyed || (rekeyed && z->transfer));
 	z->config = config;
 	set_primaries(z);
-	return !same;
+	return !same || (rekeyed && !z->transfer);
 }
 
 // What a reload comes to, found out before anything is changed.

@@ -140,7 +140,7 @@ class Understudy(Secondary):
         config["zones"] = [{"name": z, "primaries": [f"p{a}" for a in of]}
                            for z, of in self.zones.items()]
         for section in ("server", "listen", "tcp", "cookies", "rate-limit", "transfer", "memory",
-                        "database", "dnssec", "hooks", "dpdk", "ports", "keys", "key-files",
+                        "database", "dnssec", "hooks", "dpdk", "ports", "tsig", "keys", "key-files",
                         "primaries", "templates", "zones"):
             if section in self.options:
                 config[section] = self.options[section]
