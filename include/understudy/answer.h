@@ -56,18 +56,19 @@ struct answer_config {
 	struct rcu_retired retired;
 	uint16_t edns_udp_octets; // our EDNS buffer size, 512 to 65535
 	bool cross_zone_aliases;  // CNAME and DNAME are followed from one zone to another
+	bool cookie_required;     // over UDP, of clients that send cookies (BADCOOKIE)
+	uint8_t cookie_secrets;   // 0 = no cookies; the first makes them, all know them
 	uint8_t identity_len;     // CHAOS TXT id.server and hostname.bind; 0 = REFUSED
 	uint8_t version_len;      // CHAOS TXT version.server and version.bind; 0 = REFUSED
+	uint8_t nsid_len;         // NSID (RFC 5001); 0 = not answered
+	uint16_t tcp_idle_100ms;  // told by tcp-keepalive (RFC 7828); 0 = not answered
+	// Whether there is a limit is read for each reply: it stands in the first cache line.
+	struct answer_rate_limit rate_limit;
+	struct name report_channel; // agent domain (RFC 9567); len 0 = none
+	uint8_t cookie_secret[ANSWER_COOKIE_SECRETS_MAX][ANSWER_COOKIE_SECRET_OCTETS];
+	uint8_t nsid[ANSWER_NSID_MAX];
 	char identity[ANSWER_TEXT_MAX];
 	char version[ANSWER_TEXT_MAX];
-	uint8_t nsid_len; // NSID (RFC 5001); 0 = not answered
-	uint8_t nsid[ANSWER_NSID_MAX];
-	struct name report_channel; // agent domain (RFC 9567); len 0 = none
-	uint16_t tcp_idle_100ms;    // told by tcp-keepalive (RFC 7828); 0 = not answered
-	uint8_t cookie_secrets;     // 0 = no cookies; the first makes them, all know them
-	bool cookie_required;       // over UDP, of clients that send cookies (BADCOOKIE)
-	uint8_t cookie_secret[ANSWER_COOKIE_SECRETS_MAX][ANSWER_COOKIE_SECRET_OCTETS];
-	struct answer_rate_limit rate_limit;
 };
 
 enum answer_transport { ANSWER_UDP, ANSWER_TCP };
