@@ -259,6 +259,7 @@ def stage_differential():
     if not os.path.exists(os.path.join(directory, "ctrl/understudyd")):
         count("fail", "differential", f"no daemon in {directory}: run the stage gcc first")
         return
+    pytest("differential-judge", ["tests/differential"], 120, {"UNDERSTUDY_BUILD": directory})
     say("differential")
     record = os.path.join(LOGS, "differential.json")
     status = run("differential", ["tests/differential/run", "--generate", "30", "--seed", "1",
