@@ -1321,7 +1321,8 @@ static void on_surveyed(struct survey_zone *s)
 static bool is_out_of_reach(enum xfr_reason reason)
 {
 	return reason == XFR_REASON_CONNECT || reason == XFR_REASON_IO ||
-	       reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_CLOSED;
+	       reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_CLOSED ||
+	       xfr_reason_is_tls(reason);
 }
 
 // By what the configuration says of data that are otherwise in order.
