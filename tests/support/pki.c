@@ -79,7 +79,7 @@ void pki_write_key(const struct pki *p, const char *path)
 const char *pki_pin(const struct pki *p, char buf[PKI_PIN_TEXT])
 {
 	uint8_t *der = NULL, hash[EVP_MAX_MD_SIZE];
-	unsigned hash_len;
+	unsigned hash_len = 0;
 	int len = i2d_PUBKEY(p->key, &der);
 	must(len > 0 && EVP_Digest(der, (size_t)len, hash, &hash_len, EVP_sha256(), NULL) == 1);
 	must(EVP_EncodeBlock((uint8_t *)buf, hash, (int)hash_len) == PKI_PIN_TEXT - 1);
