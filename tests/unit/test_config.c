@@ -3,9 +3,11 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "settings.h"
@@ -447,6 +449,54 @@ static void reads_files(void)
 	rmdir(directory);
 }
 
+static void reads_verification_and_hooks(void)
+{
+	struct said said;
+	struct config *c =
+		parse(LISTEN PRIMARIES
+		      "dnssec: {nsec3-iterations: {max: 0, above: refuse}, signature-warning: 0}\n"
+		      "hooks: {command: [/bin/tell, x], timeout: 1, concurrent: 2, hold: 0}\n"
+		      "templates: [{id: t, primaries: [p], zonemd: require, hooks: false}]\n"
+		      "zones: [{name: a, template: t}, {name: b, primaries: [p]},\n"
+		      "        {name: c, template: t, zonemd: ignore, hooks: true}]\n",
+		      &said);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT(*c->dnssec.nsec3_iterations.max == 0);
+	CU_ASSERT(*c->dnssec.nsec3_iterations.above == CONFIG_ABOVE_REFUSE);
+	CU_ASSERT(*c->dnssec.signature_warning_h == 0);
+	CU_ASSERT(c->hooks.command_count == 2 && !strcmp(c->hooks.command[0], "/bin/tell"));
+	CU_ASSERT(c->hooks.timeout_s == 1 && c->hooks.concurrent == 2 && *c->hooks.hold_s == 0);
+	CU_ASSERT_EQUAL(config_zone_zonemd(&c->zones[0]), ZONEMD_REQUIRE);
+	CU_ASSERT_EQUAL(config_zone_zonemd(&c->zones[1]), ZONEMD_VERIFY);
+	CU_ASSERT_EQUAL(config_zone_zonemd(&c->zones[2]), ZONEMD_IGNORE);
+	CU_ASSERT(!config_zone_has_hooks(&c->zones[0]) && config_zone_has_hooks(&c->zones[1]));
+	CU_ASSERT(config_zone_has_hooks(&c->zones[2]));
+	config_free(c);
+	CU_ASSERT_PTR_NULL(parse(LISTEN "dnssec:\n  nsec3-iterations:\n    max: 2501\n", &said));
+	CU_ASSERT(said_at(&said, "us.yaml", 4, "a number from 0 to 2500"));
+	CU_ASSERT_PTR_NULL(parse(LISTEN "hooks:\n  command: []\n", &said));
+}
+
+// In time that grows with their number, and with nothing worse.
+static void reads_many_zones(void)
+{
+	enum { ZONES = 100000 };
+	struct said said;
+	char *text = malloc(ZONES * 48 + 200), *at = text;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	at += sprintf(at, LISTEN PRIMARIES "templates: [{id: t, primaries: [p]}]\nzones:\n");
+	for (unsigned i = 0; i < ZONES; i++)
+		at += sprintf(at, "- {name: z%u.example, template: t}\n", i * 7919 % ZONES);
+	clock_t start = clock();
+	struct config *c = parse(text, &said);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_EQUAL(c->zones_count, ZONES);
+	// About half a second; sanitizers and slow machines take their part.
+	CU_ASSERT(clock() - start < 10 * CLOCKS_PER_SEC);
+	config_free(c);
+	free(text);
+}
+
 UNIT_MAIN("config", { "reads all", reads_all }, { "has defaults", has_defaults },
 	  { "reads TLS", reads_tls }, { "zones say more", zones_say_more },
 	  { "names mistakes of zones", names_mistakes_of_zones },
@@ -454,4 +504,6 @@ UNIT_MAIN("config", { "reads all", reads_all }, { "has defaults", has_defaults }
 	  { "names mistakes of values", names_mistakes_of_values },
 	  { "names mistakes of references", names_mistakes_of_references },
 	  { "names mistakes of ports", names_mistakes_of_ports }, { "bounds names", bounds_names },
-	  { "names every mistake", names_every_mistake }, { "reads files", reads_files })
+	  { "names every mistake", names_every_mistake }, { "reads files", reads_files },
+	  { "reads verification and hooks", reads_verification_and_hooks },
+	  { "reads many zones", reads_many_zones })
