@@ -249,8 +249,15 @@ static void reloads_amid_exchanges(void)
 	close(bound);
 }
 
-// More zones than there are chunks of memory come back from the store.
+// More zones than there are chunks of memory come back from the store; fewer under
+// ThreadSanitizer, which is too slow for so many.
 #define STORED_ZONES 17000
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef STORED_ZONES
+#define STORED_ZONES 300
+#endif
+#endif
 
 static void fill_store(const char *folder)
 {
@@ -305,7 +312,7 @@ static void many_from_the_store(void)
 			  s.fsm->soa.serial == 7 && s.stored.serial == 7;
 	}
 	CU_ASSERT_EQUAL(served, STORED_ZONES);
-	CU_ASSERT_EQUAL(find_status_of(&f, "z16999.example"), FIND_NODE);
+	CU_ASSERT_EQUAL(find_status_of(&f, "z299.example"), FIND_NODE);
 	CU_ASSERT_EQUAL(store_start(store), RESULT_OK);
 	store_stop(store);
 	end(&f);
