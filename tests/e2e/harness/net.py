@@ -15,10 +15,10 @@ PACKET_STATISTICS = 6
 SO_ATTACH_FILTER = 26
 
 # Addresses of the primaries' side; every peer has its own.
-BIND, SERVER, KNOT, NSD, SCRIPTED, STRANGER = (
-    "10.53.0.1", "10.53.0.2", "10.53.0.3", "10.53.0.4", "10.53.0.5", "10.53.0.9")
+BIND, SERVER, KNOT, NSD, SCRIPTED, POWERDNS, STRANGER = (
+    "10.53.0.1", "10.53.0.2", "10.53.0.3", "10.53.0.4", "10.53.0.5", "10.53.0.6", "10.53.0.9")
 SERVER6 = "fd00:53::2"
-CLIENT_ADDRESSES = (BIND, KNOT, NSD, SCRIPTED, STRANGER)
+CLIENT_ADDRESSES = (BIND, KNOT, NSD, SCRIPTED, POWERDNS, STRANGER)
 
 libc = ctypes.CDLL(None, use_errno=True)
 

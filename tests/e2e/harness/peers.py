@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Real name servers as primaries: BIND, Knot and NSD, with one interface."""
+"""Real name servers as primaries: BIND, Knot, NSD and PowerDNS, with one interface."""
 
 import os
 import shutil
 import signal
+import sqlite3
 
 import dns.query
 import dns.tsigkeyring
@@ -253,6 +254,65 @@ remote-control:
 
     def argv(self):
         return ["/usr/sbin/nsd", "-d", "-c", self.path("nsd.conf")]
+
+
+class PowerDns(Peer):
+    """PowerDNS with the SQLite back end; a new version of a zone is loaded into it."""
+
+    address = net.POWERDNS
+    SCHEMA = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
+
+    @classmethod
+    def installed(cls):
+        return os.path.exists("/usr/sbin/pdns_server") and os.path.exists(cls.SCHEMA)
+
+    def util(self, *argv):
+        return net.sh("pdnsutil", f"--config-dir={self.dir}", *argv)
+
+    def write_config(self):
+        targets = ",".join(f"[{a}]:53" if ":" in a else f"{a}:53" for a in self.notify)
+        zones.write(self.path("pdns.conf"), f"""
+launch=gsqlite3
+gsqlite3-database={self.path("db")}
+local-address={self.address},{net.v6(self.address)}
+query-local-address={self.address},{net.v6(self.address)}
+primary=yes
+also-notify={targets}
+only-notify=
+allow-axfr-ips={"" if self.key else "0.0.0.0/0,::/0"}
+xfr-cycle-interval=1
+socket-dir={self.dir}
+udp-truncation-threshold={self.edns_octets}
+receiver-threads=1
+retrieval-threads=1
+distributor-threads=1
+cache-ttl=0
+query-cache-ttl=0
+negquery-cache-ttl=0
+zone-cache-refresh-interval=0
+guardian=no
+daemon=no
+""")
+        database = sqlite3.connect(self.path("db"))
+        with open(self.SCHEMA, encoding="utf-8") as f:
+            database.executescript(f.read())
+        database.close()
+        self.fill()
+
+    def fill(self):
+        if self.key:
+            self.util("import-tsig-key", *self.key)
+        for origin, path in self.files.items():
+            self.util("load-zone", origin, path)
+            self.util("set-kind", origin, "primary")
+            if self.key:
+                self.util("activate-tsig-key", origin, self.key[0], "primary")
+
+    def reload(self, origin):
+        self.util("load-zone", origin, self.files[origin])
+
+    def argv(self):
+        return ["/usr/sbin/pdns_server", f"--config-dir={self.dir}"]
 
 
 PEERS = {"bind": Bind, "knot": Knot, "nsd": Nsd}
