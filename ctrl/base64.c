@@ -56,3 +56,17 @@ enum result base64_decode(const char *text, uint8_t *out, size_t cap, size_t *ou
 	*out_len = n;
 	return RESULT_OK;
 }
+
+void base64_encode(const uint8_t *octets, size_t len, char *out)
+{
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t group = (uint32_t)octets[i] << 16;
+		group |= i + 1 < len ? (uint32_t)octets[i + 1] << 8 : 0;
+		group |= i + 2 < len ? octets[i + 2] : 0;
+		*out++ = digits[group >> 18];
+		*out++ = digits[group >> 12 & 63];
+		*out++ = i + 1 < len ? digits[group >> 6 & 63] : '=';
+		*out++ = i + 2 < len ? digits[group & 63] : '=';
+	}
+	*out = '\0';
+}

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands of the control socket.
+#include <stdlib.h>
 #include <string.h>
 
 #include "control_parts.h"
 #include "loop.h"
+#include "primary_config.h"
 #include "stats.h"
 #include "understudy/rcu.h"
 
@@ -28,6 +30,10 @@ static const struct {
 	[CONTROL_ZONE_DUMP] = { "zone dump", true, false },
 	[CONTROL_ZONE_WAIT] = { "zone wait", true, false },
 	[CONTROL_STORE_LIST] = { "store list", false, false },
+	[CONTROL_PRIMARY_BIND] = { "primary-config bind", true, false },
+	[CONTROL_PRIMARY_KNOT] = { "primary-config knot", true, false },
+	[CONTROL_PRIMARY_NSD] = { "primary-config nsd", true, false },
+	[CONTROL_PRIMARY_POWERDNS] = { "primary-config powerdns", true, false },
 	[CONTROL_STATS] = { "stats", false, false },
 	[CONTROL_RELOAD] = { "reload", false, false },
 	[CONTROL_STOP] = { "stop", false, false },
@@ -59,7 +65,8 @@ static const char *parse_object(json_t *object, struct control_request *out)
 	if (i == CONTROL_COMMAND_COUNT)
 		return "unknown command: status, zones, zone status, zone refresh, zone "
 		       "retransfer, zone freeze, zone thaw, zone purge, zone dump, zone wait, "
-		       "store list, stats, reload or stop is expected";
+		       "store list, primary-config bind, knot, nsd or powerdns, stats, reload "
+		       "or stop is expected";
 	out->command = (enum control_command)i;
 	out->all = commands[i].all && json_is_true(json_object_get(object, "all"));
 	if (!commands[i].zone || out->all)
@@ -384,6 +391,26 @@ static json_t *run_store_list(struct control *c)
 	return control_success(json_pack("{s:o}", "zones", list));
 }
 
+static json_t *run_primary_config(struct control *c, const uint8_t *apex, enum primary_kind kind)
+{
+	const struct config *config = zones_config(c->options.zones);
+	const struct config_zone *zone = config_zone(config, apex);
+	char *text = NULL;
+	size_t len;
+	if (!zone)
+		return control_error("no such zone is configured");
+	FILE *to = open_memstream(&text, &len);
+	if (!to)
+		return control_error(result_text(RESULT_NO_MEMORY));
+	primary_config_write(to, kind, config, zone);
+	json_t *out = fclose(to) == 0 ? control_success(json_pack("{s:s}", "text", text))
+				      : control_error(result_text(RESULT_NO_MEMORY));
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+	return out;
+}
+
 json_t *control_run(struct control *c, const struct control_request *request)
 {
 	const uint8_t *apex = request->zone.wire;
@@ -397,6 +424,10 @@ json_t *control_run(struct control *c, const struct control_request *request)
 	case CONTROL_ZONE_THAW:
 	case CONTROL_ZONE_PURGE: return run_operation(c, request);
 	case CONTROL_STORE_LIST: return run_store_list(c);
+	case CONTROL_PRIMARY_BIND: return run_primary_config(c, apex, PRIMARY_BIND);
+	case CONTROL_PRIMARY_KNOT: return run_primary_config(c, apex, PRIMARY_KNOT);
+	case CONTROL_PRIMARY_NSD: return run_primary_config(c, apex, PRIMARY_NSD);
+	case CONTROL_PRIMARY_POWERDNS: return run_primary_config(c, apex, PRIMARY_POWERDNS);
 	case CONTROL_STATS: return run_stats(c);
 	case CONTROL_RELOAD: return run_reload(c);
 	case CONTROL_STOP: return control_success(json_object()); // done once this is sent

@@ -1080,6 +1080,11 @@ enum result zones_apply(struct zones *zones, const struct config *config)
 	return r;
 }
 
+const struct config *zones_config(const struct zones *zones)
+{
+	return zones->config;
+}
+
 // ---- NOTIFY and the operator
 
 static const struct tsig_key *lookup_key(void *arg, const uint8_t *name)

@@ -35,6 +35,9 @@ void zones_free(struct zones *zones);
 // RESULT_NO_MEMORY (nothing is changed then).
 enum result zones_apply(struct zones *zones, const struct config *config);
 
+// The one applied last.
+const struct config *zones_config(const struct zones *zones);
+
 // How NOTIFY asks for zones and keys; valid until zones_free.
 const struct notify_lookup *zones_notify_lookup(struct zones *zones);
 void zones_notified(struct zones *zones, const struct notify_event *event);

@@ -363,6 +363,11 @@ void table_stats(FILE *to, json_t *result)
 		print_section(to, "STORE", json_object_get(result, "store"));
 }
 
+void table_text(FILE *to, json_t *result)
+{
+	fputs(get_text(result, "text"), to);
+}
+
 void table_store_list(FILE *to, json_t *result)
 {
 	struct table t = { .columns = 2 };

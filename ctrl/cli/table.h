@@ -10,5 +10,7 @@ void table_status(FILE *to, json_t *result);
 void table_zones(FILE *to, json_t *result);
 void table_zone_status(FILE *to, json_t *result);
 void table_stats(FILE *to, json_t *result);
+// The text of {"text": …}, as it is.
+void table_text(FILE *to, json_t *result);
 void table_store_list(FILE *to, json_t *result);
 void table_reload(FILE *to, json_t *result);

@@ -66,5 +66,25 @@ static void keeps_to_capacity(void)
 	CU_ASSERT_EQUAL(base64_decode("Zm9vYg==", out, 3, &len), RESULT_NO_SPACE);
 }
 
-UNIT_MAIN("base64", { "decodes", decodes }, { "decodes all octets", decodes_all_octets },
-	  { "refuses", refuses }, { "keeps to capacity", keeps_to_capacity })
+// Back to the same octets, whatever their number.
+static void encodes(void)
+{
+	uint8_t octets[64], back[64];
+	char text[BASE64_TEXT(64)];
+	size_t len;
+	for (size_t i = 0; i < sizeof(octets); i++)
+		octets[i] = (uint8_t)(251 * i + 7);
+	for (size_t n = 0; n <= sizeof(octets); n++) {
+		base64_encode(octets, n, text);
+		CU_ASSERT_EQUAL(strlen(text) + 1, BASE64_TEXT(n));
+		CU_ASSERT_EQUAL(base64_decode(text, back, sizeof(back), &len), RESULT_OK);
+		CU_ASSERT_EQUAL(len, n);
+		CU_ASSERT_EQUAL(memcmp(back, octets, n), 0);
+	}
+	base64_encode((const uint8_t *)"fooba", 5, text);
+	CU_ASSERT_STRING_EQUAL(text, "Zm9vYmE=");
+}
+
+UNIT_MAIN("base64", { "encodes", encodes }, { "decodes", decodes },
+	  { "decodes all octets", decodes_all_octets }, { "refuses", refuses },
+	  { "keeps to capacity", keeps_to_capacity })
