@@ -70,7 +70,7 @@ class ScriptedTls(Scripted):
         self.context = tls
         self.behave = None
         self.opened = 0  # how many connections came with a good handshake
-        self.connections = set()
+        self.standing = set()
         super().__init__(ns, origin, **options)
         with ns:
             self.tls = socket.create_server((self.address, PORT), backlog=64)
@@ -98,16 +98,16 @@ class ScriptedTls(Scripted):
                     return
                 with self.context.wrap_socket(connection, server_side=True) as wrapped:
                     self.opened += 1
-                    self.connections.add(wrapped)
+                    self.standing.add(wrapped)
                     self.serve_connection(wrapped, "tls")
             except OSError:
                 return
 
     def drop(self):
         """Closes all connections."""
-        while self.connections:
+        while self.standing:
             try:
-                self.connections.pop().shutdown(socket.SHUT_RDWR)
+                self.standing.pop().shutdown(socket.SHUT_RDWR)
             except OSError:  # the secondary was first
                 pass
 
