@@ -79,8 +79,9 @@ static bool dname_given(const struct resolver *rs, const struct node *node)
 // An RRset of the node that was found.
 static bool put_answer(struct resolver *rs, const struct rrset *set)
 {
-	if (set->type == RRTYPE_DNAME && dname_given(rs, rs->found->node))
-		return true;
+	if (set->type == RRTYPE_DNAME && rs->found->status == FIND_NODE &&
+	    dname_given(rs, rs->found->node))
+		return true; // under a wildcard it would have another owner
 	if (!put_signed(rs, SECTION_ANSWER, current_owner(rs), rs->found->node, set))
 		return false;
 	additional_note(&rs->additional, current_owner(rs)->name, set);
@@ -162,7 +163,8 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 	while (node_next_rrset(rs->view, node, &at, &set)) {
 		if (!any && set.type != RRTYPE_RRSIG)
 			continue;
-		if (set.type == RRTYPE_DNAME && dname_given(rs, node))
+		if (set.type == RRTYPE_DNAME && rs->found->status == FIND_NODE &&
+		    dname_given(rs, node))
 			continue;
 		found = true;
 		if (!rs->stream) {
