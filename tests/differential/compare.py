@@ -117,7 +117,7 @@ def difference(query, ours, theirs, everything):
         return "question"
     if ours.answer != theirs.answer and not (
             query.rdtype in WHOLE and ours.answer and theirs.answer
-            and ours.answer <= everything):
+            and (ours.answer <= everything or theirs.answer <= ours.answer)):
         return "answer"
     return authority_difference(query, ours, theirs)
 
