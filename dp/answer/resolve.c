@@ -12,6 +12,7 @@
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
+#define DNAME_ROUNDS_MAX   5
 #define SOA_MINIMUM_OCTETS 4 // the last of the rdata
 
 static struct owner *current_owner(struct resolver *rs)
@@ -280,8 +281,11 @@ static bool answer_dname(struct resolver *rs)
 	put(rs, SECTION_ANSWER, current_owner(rs), &cname);
 	if (rs->query->qtype == RRTYPE_CNAME)
 		return false;
-	// A DNAME that leads below itself would make new names without end.
-	return !name_is_at_or_below(target, owner_name) && follow(rs, record + 2);
+	// A DNAME that leads below itself makes new names without end, or until one is
+	// too long: after some rounds nothing new is said (Knot ends at as many).
+	if (rs->aliases >= DNAME_ROUNDS_MAX && name_is_at_or_below(target, owner_name))
+		return false;
+	return follow(rs, record + 2);
 }
 
 // Answers for the current name. True if an alias leads on to another.

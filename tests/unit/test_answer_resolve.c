@@ -325,14 +325,28 @@ static void test_dname_too_long(void)
 	    .tcp = true);
 }
 
-// A DNAME that leads below itself would never end; one that leads to itself
-// from elsewhere goes on, its record given once.
+#define LONGER "12345678901234567890123456789012345678901234."
+
+// A DNAME that leads below itself would never end, or when a name is too long; one
+// that leads to itself from elsewhere goes on, its record given once.
 static void test_dname_again(void)
 {
 	ASK(&world,
 	    "rcode 0 aa\nan dgrow.z.test. 300 DNAME x.dgrow.z.test.\n"
-	    "an a.dgrow.z.test. 300 CNAME a.x.dgrow.z.test.\n",
+	    "an a.dgrow.z.test. 300 CNAME a.x.dgrow.z.test.\n"
+	    "an a.x.dgrow.z.test. 300 CNAME a.x.x.dgrow.z.test.\n"
+	    "an a.x.x.dgrow.z.test. 300 CNAME a.x.x.x.dgrow.z.test.\n"
+	    "an a.x.x.x.dgrow.z.test. 300 CNAME a.x.x.x.x.dgrow.z.test.\n"
+	    "an a.x.x.x.x.dgrow.z.test. 300 CNAME a.x.x.x.x.x.dgrow.z.test.\n"
+	    "an a.x.x.x.x.x.dgrow.z.test. 300 CNAME a.x.x.x.x.x.x.dgrow.z.test.\n",
 	    "a.dgrow.z.test.", RRTYPE_A);
+	ASK(&world,
+	    "rcode 6 aa\nan dgrow.z.test. 300 DNAME x.dgrow.z.test.\n"
+	    "an " A63 B63 C63 LONGER "dgrow.z.test. 300 CNAME " A63 B63 C63 LONGER
+	    "x.dgrow.z.test.\n"
+	    "an " A63 B63 C63 LONGER "x.dgrow.z.test. 300 CNAME " A63 B63 C63 LONGER
+	    "x.x.dgrow.z.test.\n",
+	    A63 B63 C63 LONGER "dgrow.z.test.", RRTYPE_A, .tcp = true);
 	ASK(&world,
 	    "rcode 0 aa\nan d.z.test. 120 DNAME target.z.test.\n"
 	    "an again.d.z.test. 120 CNAME again.target.z.test.\n"
