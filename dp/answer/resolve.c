@@ -77,6 +77,13 @@ static bool dname_given(const struct resolver *rs, const struct node *node)
 	return false;
 }
 
+// A DNAME RRset, or the signatures that were given with it.
+static bool is_of_dname(const struct resolver *rs, const struct rrset *set)
+{
+	return set->type == RRTYPE_DNAME || (wants_dnssec(rs) && set->type == RRTYPE_RRSIG &&
+					     wire_peek_be16(set->records + 2) == RRTYPE_DNAME);
+}
+
 // An RRset of the node that was found.
 static bool put_answer(struct resolver *rs, const struct rrset *set)
 {
@@ -164,10 +171,10 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 	while (node_next_rrset(rs->view, node, &at, &set)) {
 		if (!any && set.type != RRTYPE_RRSIG)
 			continue;
-		if (set.type == RRTYPE_DNAME && rs->found->status == FIND_NODE &&
-		    dname_given(rs, node))
-			continue;
 		found = true;
+		if (rs->found->status == FIND_NODE && dname_given(rs, node) &&
+		    is_of_dname(rs, &set))
+			continue;
 		if (!rs->stream) {
 			put_answer(rs, &set);
 			return;
@@ -191,9 +198,8 @@ static bool alias_applies(uint16_t qtype)
 }
 
 // Goes on to another name. False, and the reply ends here as it is, if that
-// has been there before, is one too many, or is in another zone. An alias is
-// followed in the zone of the question, also where a zone of ours below it is
-// closer (as Knot and NSD do), unless the configuration wants all zones.
+// has been there before, is one too many, or belongs to another zone (as BIND does)
+// and the configuration does not want all zones.
 static bool follow(struct resolver *rs, const uint8_t *name)
 {
 	if (rs->aliases == RESOLVE_ALIASES_MAX)
@@ -207,12 +213,13 @@ static bool follow(struct resolver *rs, const uint8_t *name)
 		.qname_len = (uint16_t)name_length(name),
 		.qtype = rs->query->qtype,
 	};
-	if (rs->across_zones)
-		zone_find_burst(rs->view, (struct find *[]){ &rs->chased }, 1);
-	else
+	zone_find_burst(rs->view, (struct find *[]){ &rs->chased }, 1);
+	// DS of the zone's own apex is looked for in the parent, but not for an alias.
+	if (!rs->across_zones && name_equal(name, zone_apex(rs->home)))
 		zone_find_in(rs->view, rs->home, &rs->chased);
 	rs->found = &rs->chased;
-	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA;
+	return rs->chased.status != FIND_NO_ZONE && rs->chased.status != FIND_NO_DATA &&
+	       (rs->chased.zone == rs->home || rs->across_zones);
 }
 
 // True if there is a next name to be answered for, also where the reply is full: the

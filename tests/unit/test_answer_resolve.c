@@ -221,20 +221,13 @@ static void test_cname_ends(void)
 	    "rcode 0 aa\nan a.wself.z.test. 300 CNAME x.wself.z.test.\n"
 	    "an x.wself.z.test. 300 CNAME x.wself.z.test.\n",
 	    "a.wself.z.test.", RRTYPE_A);
-	// Into a zone of ours below the zone asked: what the zone asked says of it,
-	// loaded or not. And back: out of the zone asked.
-	ASK(&world,
-	    "rcode 0 aa\nan cchild.z.test. 300 CNAME www.child.z.test.\n"
-	    "ns child.z.test. 300 NS ns1.z.test.\nar ns1.z.test. 300 A 192.0.2.1\n"
-	    "ar ns1.z.test. 300 AAAA 2001:db8::1\n",
-	    "cchild.z.test.", RRTYPE_A);
+	// Into a zone of ours below the zone asked, and back; into one that is not loaded.
+	ASK(&world, "rcode 0 aa\nan cchild.z.test. 300 CNAME www.child.z.test.\n", "cchild.z.test.",
+	    RRTYPE_A);
 	ASK(&world, "rcode 0 aa\nan back.child.z.test. 300 CNAME two.z.test.\n",
 	    "back.child.z.test.", RRTYPE_A);
-	ASK(&world,
-	    "rcode 0 aa\nan cdead.z.test. 300 CNAME www.dead.z.test.\n"
-	    "ns dead.z.test. 300 NS ns1.z.test.\nar ns1.z.test. 300 A 192.0.2.1\n"
-	    "ar ns1.z.test. 300 AAAA 2001:db8::1\n",
-	    "cdead.z.test.", RRTYPE_A);
+	ASK(&world, "rcode 0 aa\nan cdead.z.test. 300 CNAME www.dead.z.test.\n", "cdead.z.test.",
+	    RRTYPE_A);
 }
 
 static void test_across_zones(void)
