@@ -95,7 +95,10 @@ class NsecChain:
         if below(link[1], name):
             return True  # an empty non-terminal
         star = (b"*", *self.encloser(name))
-        return star in self.links and lacks(self.links[star][1], rdtype)
+        if star in self.links:
+            return lacks(self.links[star][1], rdtype)
+        link = self.cover(star)
+        return bool(link) and below(link[1], star)  # the wildcard is an empty non-terminal
 
 
 def lacks(types, rdtype):

@@ -157,3 +157,25 @@ def test_proofs_count_by_what_they_prove():
     assert judged(q, one, more, wrong) == ["", "proof"]
     assert judged(q, one, no_wildcard, wrong) == ["", ""]
     assert judged(q, wrong, no_wildcard) == ["proof"]
+
+
+def nodata(q, *nsecs):
+    parts = signed(SOA, 1)
+    for owner, following in nsecs:
+        parts += signed(f"{owner} 60 IN NSEC {following} A RRSIG NSEC", owner.count("."))
+    return reply(q, (), parts)
+
+
+def test_a_wildcard_may_be_an_empty_non_terminal():
+    q = query("m.z.", "TXT", dnssec=True)
+    whole = nodata(q, ("b.z.", "p.z."), ("z.", "a.*.z."))
+    assert judged(q, whole, nodata(q, ("b.z.", "p.z."))) == [""]
+    assert judged(q, nodata(q, ("b.z.", "p.z.")), whole) == ["proof"]
+    assert judged(q, nodata(q, ("b.z.", "p.z."), ("z.", "a.z.")), whole) == ["proof"]
+
+
+def test_any_may_be_all_of_what_peers_give_in_part():
+    q = query("a.z.", "ANY")
+    both = reply(q, [A1, "a.z. 60 IN TXT x"])
+    assert judged(q, both, reply(q, [A1])) == [""]
+    assert judged(q, both, reply(q, [A2])) == ["answer"]
