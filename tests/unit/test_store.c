@@ -38,7 +38,8 @@ static void each_file(const char *folder, void (*each)(const char *path, void *a
 	while (d && (e = readdir(d))) {
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		int len = snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		CU_ASSERT_FATAL(len > 0 && (size_t)len < sizeof(path));
 		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 			each_file(path, each, arg);
 		else
