@@ -56,6 +56,13 @@ bool config_address_equal(const struct config_address *a, const struct config_ad
 	       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 16) == 0;
 }
 
+uint8_t config_address_wire(const struct config_address *a, uint8_t out[16])
+{
+	bool v4 = a->any.sa_family == AF_INET;
+	memcpy(out, v4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, v4 ? 4 : 16);
+	return v4 ? 4 : 6;
+}
+
 socklen_t config_address_octets(const struct config_address *a)
 {
 	return a->any.sa_family == AF_INET ? sizeof(a->v4) : sizeof(a->v6);

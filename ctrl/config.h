@@ -43,6 +43,8 @@ struct config_address {
 const char *config_address_text(const struct config_address *a, char buf[CONFIG_ADDRESS_TEXT]);
 bool config_address_equal(const struct config_address *a, const struct config_address *b);
 socklen_t config_address_octets(const struct config_address *a);
+// The address alone in network byte order, 4 or 16 octets; returns 4 or 6, its family.
+uint8_t config_address_wire(const struct config_address *a, uint8_t out[16]);
 
 enum config_above { CONFIG_ABOVE_SERVE, CONFIG_ABOVE_REFUSE };
 

@@ -76,17 +76,10 @@ struct port_plan {
 	struct port_prefix *addresses[CONFIG_PORTS_MAX];
 };
 
-static uint8_t address_octets(const struct config_address *a, uint8_t out[16])
-{
-	bool v4 = a->any.sa_family == AF_INET;
-	memcpy(out, v4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, v4 ? 4 : 16);
-	return v4 ? 4 : 6;
-}
-
 static struct port_prefix prefix_of(const struct config_prefix *p)
 {
 	struct port_prefix out = { .prefix_len = p->prefix_len };
-	out.family = address_octets(&p->address, out.address);
+	out.family = config_address_wire(&p->address, out.address);
 	return out;
 }
 
@@ -121,7 +114,8 @@ static enum result plan_ports(struct port_plan *plan, const struct config *c)
 {
 	for (unsigned i = 0; i < c->listen_count; i++) {
 		const struct config_listen *l = &c->listen[i];
-		plan->services[i].family = address_octets(&l->address, plan->services[i].address);
+		plan->services[i].family =
+			config_address_wire(&l->address, plan->services[i].address);
 		plan->services[i].port_be = htons(l->port);
 	}
 	for (unsigned i = 0; i < c->ports_count; i++) {

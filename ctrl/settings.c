@@ -39,10 +39,8 @@ static void set_cookies(struct answer_config *out, const struct config_cookies *
 // What is behind the prefix is 0.
 static struct answer_prefix prefix_of(const struct config_prefix *p)
 {
-	bool v4 = p->address.any.sa_family == AF_INET;
-	struct answer_prefix out = { .family = v4 ? 4 : 6, .prefix_len = p->prefix_len };
-	memcpy(out.address, v4 ? (const void *)&p->address.v4.sin_addr : &p->address.v6.sin6_addr,
-	       v4 ? 4 : 16);
+	struct answer_prefix out = { .prefix_len = p->prefix_len };
+	out.family = config_address_wire(&p->address, out.address);
 	for (unsigned bit = p->prefix_len; bit < 8 * sizeof(out.address); bit++)
 		out.address[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
 	return out;

@@ -614,14 +614,13 @@ static void store_primary(struct store_primary *out, const struct zone_primary_s
 {
 	const struct config_address *a = &s->primary->address;
 	bool v4 = a->any.sa_family == AF_INET;
-	*out = (struct store_primary){ .family = v4 ? 4 : 6,
-				       .port = ntohs(v4 ? a->v4.sin_port : a->v6.sin6_port),
+	*out = (struct store_primary){ .port = ntohs(v4 ? a->v4.sin_port : a->v6.sin6_port),
 				       .unix_s = s->unix_s,
 				       .kind = s->kind,
 				       .reason = s->reason,
 				       .rcode = s->rcode,
 				       .serial = s->serial };
-	memcpy(out->address, v4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, v4 ? 4 : 16);
+	out->family = config_address_wire(a, out->address);
 }
 
 static struct store_timers timers_of(const struct secondary *z)
@@ -1096,11 +1095,9 @@ static const struct tsig_key *lookup_key(void *arg, const uint8_t *name)
 static struct notify_source source_of(const struct config_address *first,
 				      const struct config_address *last, const struct tsig_key *key)
 {
-	bool v4 = first->any.sa_family == AF_INET;
-	struct notify_source s = { .family = v4 ? 4 : 6, .key = key, .primary = NOTIFY_NO_PRIMARY };
-	size_t octets = v4 ? 4 : 16;
-	memcpy(s.first, v4 ? (const void *)&first->v4.sin_addr : &first->v6.sin6_addr, octets);
-	memcpy(s.last, v4 ? (const void *)&last->v4.sin_addr : &last->v6.sin6_addr, octets);
+	struct notify_source s = { .key = key, .primary = NOTIFY_NO_PRIMARY };
+	s.family = config_address_wire(first, s.first);
+	config_address_wire(last, s.last);
 	return s;
 }
 
