@@ -298,8 +298,8 @@ static void run_row(const struct row *row, json_t *out)
 	printf("%-14s %8.1f cycles/query  (%.1f to %.1f, %u names, %u queries)\n", row->name,
 	       median, low, high, row->names, FILLS * BUFFERS);
 	json_object_set_new(out, row->name,
-			    json_pack("{s:f, s:s, s:[f,f]}", "value", median, "unit",
-				      "cycles/query", "range", low, high));
+			    json_pack("{s:f, s:s, s:f, s:f}", "value", median, "unit",
+				      "cycles/query", "min", low, "max", high));
 }
 
 static void cpu_model(char *out, size_t size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The daemon on net_pcap beside testpmd's 5tswap on the same capture.
+"""answers/s of the daemon on a replayed capture, beside testpmd's 5tswap
 
 A capture of 200,000 queries, drawn uniformly from the names of a big zone, is replayed
 from memory without end on one worker core; what is sent is dropped. The zone comes over
@@ -20,6 +20,7 @@ import time
 
 import pcaps
 import zones
+from common import BUILD, compare
 
 ORIGIN = "example.com"
 QUERIES = 200000
@@ -212,36 +213,24 @@ def transfer(daemon, folder, inside):
         end(primary)
 
 
-def figure(values, unit):
-    return {"value": statistics.median(values), "unit": unit,
-            "range": [min(values), max(values)]}
-
-
-def rows(build, options):
+def rows(options):
     if os.geteuid() != 0:
         raise SystemExit("bench/run port: it makes a network namespace, so it must be run as root")
     if os.cpu_count() < 2:
         raise SystemExit("bench/run port: it needs two CPUs, one of them for the worker")
-    ours, theirs = [], []
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         big = stack.enter_context(hugepages())
         inside = stack.enter_context(namespace())
         print(f"hugepages: {'yes' if big else 'none to be had, --no-huge'}", flush=True)
         with open(os.path.join(folder, "zone"), "w", encoding="ascii") as file:
-            zones.write_zone(file, ORIGIN, options.zone_names)
-        pcaps.write(os.path.join(folder, "queries.pcap"), ORIGIN, options.zone_names, QUERIES)
-        daemon = Daemon(build, folder, inside, big)
+            zones.write_zone(file, ORIGIN, options.names)
+        pcaps.write(os.path.join(folder, "queries.pcap"), ORIGIN, options.names, QUERIES)
+        daemon = Daemon(BUILD, folder, inside, big)
         stack.callback(end, daemon.process)
         transfer(daemon, folder, inside)
         daemon.process.send_signal(signal.SIGSTOP)
-        for _ in range(options.pairs):
-            theirs.append(testpmd_rate(folder, options.seconds, big))
-            ours.append(daemon.rate(options.seconds))
-            print(f"pair: 5tswap {theirs[-1]:,.0f} packets/s, understudy {ours[-1]:,.0f} answers/s",
-                  flush=True)
-    return {
-        "understudy": figure(ours, "answers/s"),
-        "5tswap": figure(theirs, "packets/s"),
-        "ratio-5tswap": figure([a / b for a, b in zip(ours, theirs)], "1"),
-    }
+        return compare({
+            "understudy": lambda: daemon.rate(options.seconds),
+            "5tswap": lambda: testpmd_rate(folder, options.seconds, big),
+        }, "packets/s", options)
