@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A configuration becomes zones: those that come, change and go.
+#include "zones_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop.h"
+
+#define SOA_CONCURRENT 64
+
+static void set_primaries(struct secondary *z)
+{
+	for (unsigned i = 0; i < z->config->primary_count; i++)
+		z->primaries[i].primary = z->config->primaries[i];
+	config_zone_limits(z->config, &z->fsm.limits);
+	z->fsm.policy = config_zone_policy(z->config);
+}
+
+static bool key_equal(const struct tsig_key *a, const struct tsig_key *b)
+{
+	if (!a || !b)
+		return a == b;
+	return name_equal(a->name.wire, b->name.wire) && a->algorithm == b->algorithm &&
+	       a->mac_octets == b->mac_octets && a->secret_len == b->secret_len &&
+	       memcmp(a->secret, b->secret, a->secret_len) == 0;
+}
+
+static bool primaries_equal(const struct config_zone *a, const struct config_zone *b)
+{
+	if (a->primary_count != b->primary_count)
+		return false;
+	for (unsigned i = 0; i < a->primary_count; i++) {
+		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
+		if (!config_address_equal(&p->address, &q->address) ||
+		    !config_address_equal(&p->source, &q->source) || !p->tls != !q->tls)
+			return false;
+	}
+	return true;
+}
+
+// Of primaries that are equal: what they are known by, and we by them.
+static bool credentials_equal(const struct config_zone *a, const struct config_zone *b)
+{
+	for (unsigned i = 0; i < a->primary_count; i++) {
+		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
+		if (!key_equal(p->key, q->key) || !tls_context_same(p->tls, q->tls))
+			return false;
+	}
+	return true;
+}
+
+static enum result reserve_primaries(struct secondary *z, unsigned count)
+{
+	if (count <= z->primaries_room)
+		return RESULT_OK;
+	struct zone_primary_status *more = realloc(z->primaries, count * sizeof(*more));
+	if (!more)
+		return RESULT_NO_MEMORY;
+	memset(more + z->primaries_room, 0, (count - z->primaries_room) * sizeof(*more));
+	z->primaries = more;
+	z->primaries_room = count;
+	return RESULT_OK;
+}
+
+static void secondary_free(struct secondary *z)
+{
+	free(z->primaries);
+	free(z);
+}
+
+static struct secondary *secondary_new(struct zones *zones, const struct config_zone *config)
+{
+	struct secondary *z = calloc(1, sizeof(*z));
+	if (!z || reserve_primaries(z, config->primary_count)) {
+		free(z);
+		return NULL;
+	}
+	z->zones = zones;
+	z->config = config;
+	z->lane = LANE_REFRESH;
+	z->stored = store_zone_open(zones->store, z->config->name.wire);
+	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->primary_count);
+	set_primaries(z);
+	return z;
+}
+
+static void on_secondary_closed(uv_handle_t *handle)
+{
+	secondary_free(handle->data);
+}
+
+// The zone's exchange ends at once; its memory goes with the timer's handle.
+void secondary_close(struct secondary *z)
+{
+	secondary_cancel(z);
+	surveys_forget(z->zones->surveys, &z->survey);
+	store_zone_close(z->stored);
+	z->stored = NULL;
+	uv_close((uv_handle_t *)&z->timer, on_secondary_closed);
+}
+
+// Points the zone into the new configuration; tells whether its primaries are
+// others than before, in which case its machine must hear of it. An exchange that
+// is under way when only keys change ends as it began.
+static bool secondary_reconfigure(struct secondary *z, const struct config_zone *config)
+{
+	bool same = primaries_equal(z->config, config);
+	if (!same)
+		memset(z->primaries, 0, z->primaries_room * sizeof(*z->primaries));
+	bool rekeyed = same && !credentials_equal(z->config, config);
+	z->rekeyed = same && (z->rekeyed || (rekeyed && z->transfer));
+	z->config = config;
+	set_primaries(z);
+	return !same || (rekeyed && !z->transfer);
+}
+
+// What a reload comes to, found out before anything is changed.
+struct plan {
+	struct secondary **list;  // all zones after it; NULL marks `fresh`'s end
+	struct secondary **fresh; // of them new
+	struct secondary **gone;
+	struct zone_version **versions;
+	struct upstreams upstreams, gone_upstreams;
+	size_t count, fresh_count, gone_count, version_count;
+};
+
+static void plan_free(struct plan *p)
+{
+	upstreams_free(&p->gone_upstreams);
+	free(p->list);
+	free(p->fresh);
+	free(p->gone);
+	free(p->versions);
+}
+
+static enum result plan_allocate(struct plan *p, const struct zones *zones,
+				 const struct config *config)
+{
+	size_t most = zones->count + config->zones_count + 1;
+	p->list = calloc(most, sizeof(*p->list));
+	p->fresh = calloc(most, sizeof(*p->fresh));
+	p->gone = calloc(most, sizeof(*p->gone));
+	p->versions = calloc(most, sizeof(*p->versions));
+	if (!p->list || !p->fresh || !p->gone || !p->versions)
+		return RESULT_NO_MEMORY;
+	return upstreams_make(&p->upstreams, &zones->upstreams, config);
+}
+
+static enum result plan_add(struct plan *p, struct zones *zones, const struct config_zone *config)
+{
+	struct secondary *z = secondary_new(zones, config);
+	if (!z)
+		return RESULT_NO_MEMORY;
+	p->list[p->count++] = p->fresh[p->fresh_count++] = z;
+	enum result r = zone_version_not_loaded(zones->db, z->config->name.wire,
+						&p->versions[p->version_count]);
+	p->version_count += r == RESULT_OK;
+	return r;
+}
+
+static enum result plan_remove(struct plan *p, struct zones *zones, struct secondary *z)
+{
+	p->gone[p->gone_count++] = z;
+	enum result r = zone_version_removed(zones->db, z->config->name.wire,
+					     &p->versions[p->version_count]);
+	p->version_count += r == RESULT_OK;
+	return r;
+}
+
+// Walks the old and the new zones, both in canonical order, side by side.
+static enum result plan_make(struct plan *p, struct zones *zones, const struct config *config)
+{
+	size_t i = 0, j = 0;
+	enum result r = plan_allocate(p, zones, config);
+	while (r == RESULT_OK && (i < zones->count || j < config->zones_count)) {
+		int order = i == zones->count ? 1
+			    : j == config->zones_count
+				    ? -1
+				    : name_compare(zones->list[i]->config->name.wire,
+						   config->zones_by_name[j]->name.wire);
+		if (order < 0) {
+			r = plan_remove(p, zones, zones->list[i++]);
+		} else if (order > 0) {
+			r = plan_add(p, zones, config->zones_by_name[j++]);
+		} else {
+			p->list[p->count++] = zones->list[i];
+			r = reserve_primaries(zones->list[i++],
+					      config->zones_by_name[j++]->primary_count);
+		}
+	}
+	return r;
+}
+
+static void plan_undo(struct plan *p)
+{
+	for (size_t i = 0; i < p->version_count; i++)
+		zone_version_discard(p->versions[i]);
+	for (size_t i = 0; i < p->fresh_count; i++) {
+		store_zone_close(p->fresh[i]->stored);
+		secondary_free(p->fresh[i]);
+	}
+	upstreams_undo(&p->upstreams);
+}
+
+// All zones point into the new configuration before any of them acts.
+static void plan_switch(struct plan *p, struct zones *zones, const struct config *config)
+{
+	zones->config = config;
+	free(zones->list);
+	upstreams_switch(&zones->upstreams, &p->upstreams, &p->gone_upstreams);
+	zones->budget.limit = (uint64_t)config->transfer.memory_mib << 20;
+	hooks_configure(zones->hooks, &config->hooks);
+	zones->list = p->list;
+	zones->count = p->count;
+	p->list = NULL;
+	for (size_t i = 0; i < p->fresh_count; i++) {
+		uv_timer_init(zones->loop, &p->fresh[i]->timer);
+		p->fresh[i]->timer.data = p->fresh[i];
+	}
+	for (size_t i = 0; i < zones->count; i++) {
+		struct secondary *z = zones->list[i];
+		z->changed = secondary_reconfigure(z, config_zone(config, z->config->name.wire));
+	}
+}
+
+// Cannot fail: from here on the new configuration holds.
+static void plan_do(struct plan *p, struct zones *zones, const struct config *config)
+{
+	for (size_t i = 0; i < p->gone_count; i++)
+		secondary_close(p->gone[i]);
+	if (p->version_count)
+		zonedb_publish(zones->db, p->versions, p->version_count);
+	plan_switch(p, zones, config);
+	for (size_t i = 0; i < zones->count; i++) {
+		struct secondary *z = zones->list[i];
+		if (z->changed)
+			secondary_step(z,
+				       &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
+							     .primary = z->config->primary_count });
+	}
+	zones_restore(zones, p->fresh, p->fresh_count);
+	for (size_t i = 0; i < p->fresh_count; i++) {
+		struct secondary *z = p->fresh[i];
+		if (z->fsm.data != ZONE_NOT_LOADED)
+			surveys_touch(zones->surveys, &z->survey);
+		secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
+	}
+	zones->soa.limit = SOA_CONCURRENT;
+	zones->transfers.limit = config->transfer.concurrent;
+	zones_advance(zones);
+}
+
+enum result zones_apply(struct zones *zones, const struct config *config)
+{
+	struct plan plan = { 0 };
+	enum result r = plan_make(&plan, zones, config);
+	if (r == RESULT_OK)
+		plan_do(&plan, zones, config);
+	else
+		plan_undo(&plan);
+	plan_free(&plan);
+	return r;
+}
+
+const struct config *zones_config(const struct zones *zones)
+{
+	return zones->config;
+}

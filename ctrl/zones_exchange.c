@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Exchanges with primaries: who waits, what begins, what came of it.
+//
+// Exchanges of a kind beyond its limit wait in a line (line.h). A primary that leaves
+// connections unanswered is left alone for a while, so that one dead primary of many
+// zones does not keep all places: exchanges with it fail at once.
+#include "zones_parts.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "loop.h"
+#include "understudy/rr.h"
+#include "understudy/serial.h"
+
+#define REMEMBER_MS     900000 // what a primary was seen not to understand
+#define URGENT_FRACTION 4      // of expire: when so little of it is left
+
+struct upstream *secondary_upstream(const struct secondary *z, unsigned primary)
+{
+	return z->zones->upstreams
+		.of_primary[z->config->primaries[primary] - z->zones->config->primaries];
+}
+
+// ---- lines
+
+static void on_done(void *arg, struct transfer *t);
+static void end_exchange(struct secondary *z, const struct transfer *t);
+
+static enum xfr_kind wanted_kind(const struct secondary *z)
+{
+	switch (z->wanted.kind) {
+	case ZONE_ACTION_IXFR: return XFR_IXFR;
+	case ZONE_ACTION_AXFR: return XFR_AXFR;
+	default: return XFR_SOA;
+	}
+}
+
+static enum result begin_exchange(struct secondary *z)
+{
+	struct zones *zones = z->zones;
+	const struct config_primary *p = z->config->primaries[z->wanted.primary];
+	const struct upstream *u = secondary_upstream(z, z->wanted.primary);
+	enum xfr_kind kind = wanted_kind(z);
+	struct config_transfer limits = zones->config->transfer;
+	limits.max_records = config_zone_max_records(zones->config, z->config);
+	struct transfer_options o = {
+		.loop = zones->loop,
+		.links = zones->links,
+		.primary = p->address,
+		.source = p->source,
+		.tls = p->tls,
+		.kind = kind,
+		.udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp),
+		.edns = u->plain_until_ms <= loop_time().monotonic_ms,
+		.apex = z->config->name.wire,
+		.key = p->key,
+		.base = &z->fsm.soa,
+		.budget = &zones->budget,
+		.db = zones->db,
+		.refuse_out_of_zone = config_zone_refuses_outside(z->config),
+		.limits = &limits,
+		.done = on_done,
+		.arg = z,
+	};
+	return transfer_start(&o, &z->transfer);
+}
+
+// Whose turn it is; transfers first.
+static struct secondary *next_of(struct zones *zones)
+{
+	static const size_t offset = offsetof(struct secondary, entry);
+	struct line_entry *e = line_next(&zones->transfers);
+	if (!e)
+		e = line_next(&zones->soa);
+	return e ? (struct secondary *)((char *)e - offset) : NULL;
+}
+
+// Lets those whose turn it is begin. What ends at once may call this again; then
+// the outer call goes on with it.
+void zones_advance(struct zones *zones)
+{
+	struct secondary *z;
+	if (zones->advancing)
+		return;
+	zones->advancing = true;
+	while ((z = next_of(zones))) {
+		uint64_t now_ms = loop_time().monotonic_ms;
+		if (secondary_upstream(z, z->wanted.primary)->silent_until_ms > now_ms) {
+			end_exchange(z, NULL);
+			continue;
+		}
+		if (begin_exchange(z) != RESULT_OK) {
+			z->transfer = NULL;
+			uv_timer_start(&zones->retry_timer, zones->retry_timer.timer_cb,
+				       ZONES_RETRY_MS, 0);
+			break;
+		}
+		line_take(&z->entry);
+	}
+	zones->advancing = false;
+}
+
+// Gives up the place in the line, or the exchange that is under way.
+static void leave_line(struct secondary *z)
+{
+	if (!z->entry.line)
+		return;
+	line_leave(&z->entry);
+	if (z->transfer)
+		transfer_close(z->transfer);
+	z->transfer = NULL;
+}
+
+// ---- events
+
+// Whether the primary lags behind us.
+static bool is_older(const struct secondary *z, const struct zone_event *e)
+{
+	bool transferred = e->kind == ZONE_EVENT_XFR_DONE && !e->current;
+	return !transferred && z->fsm.data != ZONE_NOT_LOADED &&
+	       e->soa.serial != z->fsm.soa.serial &&
+	       !serial_newer(e->soa.serial, z->fsm.soa.serial);
+}
+
+// What the exchange brought, as an event and as status. `t` is NULL if the
+// primary was left alone.
+static struct zone_event note_end(struct secondary *z, const struct transfer *t)
+{
+	struct zones_stats *total = &z->zones->stats;
+	struct xfr *engine = t ? transfer_engine(t) : NULL;
+	bool transfer = z->wanted.kind != ZONE_ACTION_QUERY_SOA;
+	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
+	struct zone_event event = { .exchange = z->wanted.exchange,
+				    .reason = t ? transfer_reason(t) : XFR_REASON_CONNECT };
+	s->unix_s = loop_time().unix_s;
+	s->kind = wanted_kind(z);
+	s->reason = (uint8_t)event.reason;
+	if (s->kind == XFR_IXFR)
+		s->ixfr_reason = s->reason;
+	s->rcode = engine ? xfr_rcode(engine) : 0;
+	if (xfr_reason_is_tls(event.reason))
+		s->rcode = transfer_detail(t);
+	if (event.reason == XFR_REASON_NONE) {
+		xfr_soa(engine, &event.soa);
+		event.has_expire = xfr_expire(engine, &event.expire_s);
+		event.current = transfer && xfr_form(engine) == XFR_FORM_CURRENT;
+		s->serial = event.soa.serial;
+		event.kind = transfer ? ZONE_EVENT_XFR_DONE : ZONE_EVENT_SOA_ANSWER;
+		++*(transfer && !event.current ? &total->transfers_ok : &total->soa_ok);
+		if (is_older(z, &event))
+			s->reason = XFR_REASON_OLDER;
+	} else {
+		event.kind = transfer ? ZONE_EVENT_XFR_FAILED : ZONE_EVENT_SOA_FAILED;
+		++*(transfer ? &total->transfers_failed : &total->soa_failed);
+	}
+	secondary_log_exchange(z, s, t);
+	return event;
+}
+
+// What the exchange says of the primary.
+static void learn(struct secondary *z, const struct transfer *t)
+{
+	struct upstream *u = secondary_upstream(z, z->wanted.primary);
+	enum xfr_kind kind = wanted_kind(z);
+	enum xfr_reason reason = transfer_reason(t);
+	uint64_t now_ms = loop_time().monotonic_ms;
+	uint16_t rcode = reason == XFR_REASON_RCODE ? xfr_rcode(transfer_engine(t)) : 0;
+	bool burdened = reason == XFR_REASON_CONNECT || reason == XFR_REASON_IO ||
+			reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_CLOSED;
+	line_went(kind == XFR_SOA ? &u->soa : &u->transfer, !burdened, z->entry.line->limit);
+	if (transfer_silent(t))
+		upstream_was_silent(u, now_ms);
+	else
+		upstream_forget_silence(u);
+	if (transfer_plain(t) && reason == XFR_REASON_NONE)
+		u->plain_until_ms = now_ms + REMEMBER_MS;
+	// REFUSED may speak of the zone: only if AXFR works it speaks of IXFR.
+	bool unknown = kind == XFR_IXFR && (rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP);
+	bool proven = kind == XFR_AXFR && reason == XFR_REASON_NONE && z->ixfr_refused;
+	if (unknown || proven)
+		u->whole_until_ms = now_ms + REMEMBER_MS;
+	z->ixfr_refused = kind == XFR_IXFR && reason == XFR_REASON_REFUSED;
+}
+
+// What came well from this primary is not taken.
+void secondary_refuse(struct secondary *z, unsigned primary, enum xfr_reason reason)
+{
+	char name[NAME_TEXT_SIZE];
+	struct zone_primary_status *s = &z->primaries[primary];
+	s->reason = (uint8_t)reason;
+	z->zones->stats.refused++;
+	log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+		    "zone %s: serial %u from %s is not published: %s", secondary_name(z, name),
+		    s->serial, s->primary->id, xfr_reason_text(reason));
+}
+
+// Tells the state machine, which wants a version or not; tells whether it did.
+bool secondary_conclude(struct secondary *z, const struct zone_event *event)
+{
+	bool had = z->fresh;
+	unsigned primary = z->wanted.primary;
+	bool failed = event->kind == ZONE_EVENT_XFR_FAILED || event->kind == ZONE_EVENT_SOA_FAILED;
+	secondary_step(z, event);
+	// Keys have changed meanwhile: they may help.
+	if (z->rekeyed && failed)
+		secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
+							.primary = z->config->primary_count });
+	z->rekeyed = false;
+	if (z->fsm.refused)
+		secondary_refuse(z, primary, z->fsm.refused);
+	bool published = had && !z->fresh;
+	if (z->fresh)
+		zone_version_discard(z->fresh);
+	z->fresh = NULL;
+	zones_advance(z->zones);
+	return published;
+}
+
+// An exchange is over.
+static void end_exchange(struct secondary *z, const struct transfer *t)
+{
+	struct zone_event event = note_end(z, t);
+	if (t)
+		learn(z, t);
+	if (event.kind == ZONE_EVENT_XFR_DONE && !event.current) {
+		secondary_count_transfer(z, &z->primaries[z->wanted.primary], t);
+		z->fresh = xfr_take_version(transfer_engine(t));
+	}
+	leave_line(z);
+	if (z->fresh)
+		secondary_vet(z, &event);
+	else
+		secondary_conclude(z, &event);
+}
+
+static void on_done(void *arg, struct transfer *t)
+{
+	end_exchange(arg, t);
+}
+
+// ---- what the machine wants
+
+// A zone that is not served, or soon will not be, goes before one that is.
+static enum lane lane_of(const struct secondary *z)
+{
+	const struct zone_fsm *f = &z->fsm;
+	uint64_t urgent_ms = (uint64_t)f->soa.expire_s * 1000 / URGENT_FRACTION;
+	bool urgent = f->data != ZONE_SERVED || f->expire_ms < loop_time().monotonic_ms + urgent_ms;
+	return z->lane == LANE_REFRESH && urgent ? LANE_URGENT : z->lane;
+}
+
+void secondary_want(struct secondary *z, const struct zone_action *action)
+{
+	bool soa = action->kind == ZONE_ACTION_QUERY_SOA;
+	struct upstream *u = secondary_upstream(z, action->primary);
+	z->wanted = *action;
+	line_join(soa ? &z->zones->soa : &z->zones->transfers, soa ? &u->soa : &u->transfer,
+		  lane_of(z), &z->entry);
+}
+
+void secondary_cancel(struct secondary *z)
+{
+	secondary_drop_vetting(z);
+	leave_line(z);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is published of a zone, what is stored of it, and what comes back at start.
+#include "zones_parts.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "loop.h"
+#include "understudy/serial.h"
+
+#define RESTORE_AT_ONCE 16
+
+// What readers are to know of the expiry goes into a version of a served zone.
+static void set_expiry(struct secondary *z, struct zone_version *version)
+{
+	struct xfr_time now = loop_time();
+	uint64_t left_ms =
+		z->fsm.expire_ms > now.monotonic_ms ? z->fsm.expire_ms - now.monotonic_ms : 0;
+	zone_version_set_expiry(version, now.unix_s + left_ms / 1000);
+	z->told_expire_ms = z->fsm.expire_ms;
+}
+
+// A primary has confirmed the version that is served. If memory is short, readers
+// go on with an earlier expiry until the next time.
+void secondary_tell_expiry(struct secondary *z)
+{
+	struct zone_version *version;
+	if (zone_version_marked(z->zones->db, z->config->name.wire, ZONE_SERVED, &version))
+		return;
+	set_expiry(z, version);
+	zonedb_publish(z->zones->db, &version, 1);
+}
+
+// Publishes the state that the machine says the zone is in.
+void secondary_mark(struct secondary *z)
+{
+	char name[NAME_TEXT_SIZE];
+	struct zones *zones = z->zones;
+	struct zone_version *version;
+	bool expired = z->fsm.data == ZONE_EXPIRED;
+	enum result r = zone_version_marked(zones->db, z->config->name.wire, z->fsm.data, &version);
+	secondary_name(z, name);
+	z->unmarked = r != RESULT_OK;
+	if (z->unmarked) {
+		log_limited(&zones->log, LOG_LEVEL_ERROR, "zone %s: not marked %s yet: %s", name,
+			    expired ? "expired" : "served", result_text(r));
+		uv_timer_start(&zones->retry_timer, zones->retry_timer.timer_cb, ZONES_RETRY_MS, 0);
+		return;
+	}
+	if (!expired)
+		set_expiry(z, version);
+	zonedb_publish(zones->db, &version, 1);
+	zones->stats.expired += expired;
+	if (expired)
+		log_warning("zone %s: expired; no primary has confirmed it in time", name);
+	else
+		log_info("zone %s: confirmed, served again", name);
+}
+
+// ---- what lasts
+
+static uint64_t unix_of(struct xfr_time now, uint64_t monotonic_ms)
+{
+	if (monotonic_ms == ZONE_FSM_NEVER)
+		return 0;
+	if (monotonic_ms >= now.monotonic_ms)
+		return now.unix_s + (monotonic_ms - now.monotonic_ms) / 1000;
+	return now.unix_s - (now.monotonic_ms - monotonic_ms) / 1000;
+}
+
+static void store_primary(struct store_primary *out, const struct zone_primary_status *s)
+{
+	const struct config_address *a = &s->primary->address;
+	bool v4 = a->any.sa_family == AF_INET;
+	*out = (struct store_primary){ .port = ntohs(v4 ? a->v4.sin_port : a->v6.sin6_port),
+				       .unix_s = s->unix_s,
+				       .kind = s->kind,
+				       .reason = s->reason,
+				       .rcode = s->rcode,
+				       .serial = s->serial };
+	out->family = config_address_wire(a, out->address);
+}
+
+static struct store_timers timers_of(const struct secondary *z)
+{
+	struct xfr_time now = loop_time();
+	struct store_timers t = { .expired = z->fsm.data == ZONE_EXPIRED,
+				  .frozen = z->fsm.frozen,
+				  .refreshed_unix_s = z->success_unix_s,
+				  .next_unix_s = unix_of(now, z->fsm.next_ms) };
+	if (z->fsm.data != ZONE_NOT_LOADED)
+		t.expire_unix_s = unix_of(now, z->fsm.expire_ms);
+	for (unsigned i = 0; i < z->config->primary_count; i++)
+		store_primary(&t.primaries[t.primary_count++], &z->primaries[i]);
+	return t;
+}
+
+void secondary_note(struct secondary *z)
+{
+	if (!z->stored)
+		return;
+	struct store_timers t = timers_of(z);
+	store_note(z->stored, &t);
+}
+
+// What is taken, and yet strange.
+static void report_serial(struct secondary *z, uint32_t serial)
+{
+	char name[NAME_TEXT_SIZE];
+	struct log_limit *log = &z->zones->log;
+	secondary_name(z, name);
+	if (z->served_serial_known && !serial_newer(serial, z->served_serial) &&
+	    serial != z->served_serial)
+		log_limited(log, LOG_LEVEL_WARNING, "zone %s: the serial went back from %u to %u",
+			    name, z->served_serial, serial);
+	if (z->served_serial_known && serial == z->served_serial &&
+	    !zone_version_stats(z->fresh)->same) {
+		z->zones->stats.same_serial++;
+		log_limited(log, LOG_LEVEL_WARNING,
+			    "zone %s: other content with the same serial %u: was it signed anew?",
+			    name, serial);
+	}
+	if (z->fsm.policy.lengthen_refresh && z->fsm.soa.refresh_s < ZONE_FSM_SHORT_REFRESH_S)
+		log_limited(log, LOG_LEVEL_WARNING,
+			    "zone %s: refresh of %u s is taken as 30 minutes", name,
+			    z->fsm.soa.refresh_s);
+	z->served_serial = serial;
+	z->served_serial_known = true;
+}
+
+// The one place where what a primary sent becomes what is served; then it is stored.
+void secondary_publish(struct secondary *z)
+{
+	struct store_change change = { 0 };
+	assert(z->fresh);
+	z->unmarked = false;
+	report_serial(z, zone_version_serial(z->fresh));
+	z->last.same = zone_version_stats(z->fresh)->same;
+	set_expiry(z, z->fresh);
+	if (z->stored)
+		change = store_compare(z->stored, z->fresh);
+	zonedb_publish(z->zones->db, &z->fresh, 1);
+	z->fresh = NULL;
+	surveys_touch(z->zones->surveys, &z->survey);
+	if (!z->stored)
+		return;
+	z->success_unix_s = loop_time().unix_s;
+	struct store_timers t = timers_of(z);
+	store_published(z->stored, change, &t);
+}
+
+static void restore_primaries(struct secondary *z, const struct store_timers *t)
+{
+	for (unsigned i = 0; i < z->config->primary_count; i++) {
+		struct zone_primary_status *s = &z->primaries[i];
+		struct store_primary here;
+		store_primary(&here, s);
+		for (unsigned k = 0; k < t->primary_count; k++) {
+			const struct store_primary *p = &t->primaries[k];
+			if (p->family != here.family || p->port != here.port ||
+			    memcmp(p->address, here.address, sizeof(here.address)) != 0 ||
+			    p->reason >= XFR_REASON_COUNT)
+				continue;
+			s->unix_s = p->unix_s;
+			s->kind = p->kind;
+			s->reason = p->reason;
+			s->rcode = p->rcode;
+			s->serial = p->serial;
+		}
+	}
+}
+
+// Milliseconds from now until a time noted before; not more than there were then,
+// should the clock have been set back.
+static uint64_t left_ms(uint64_t now_unix_s, uint64_t since_unix_s, uint64_t until_unix_s)
+{
+	uint64_t from = now_unix_s > since_unix_s ? now_unix_s : since_unix_s;
+	return until_unix_s > from ? (until_unix_s - from) * 1000 : 0;
+}
+
+// The zone as it was stored, for publishing: RESULT_OK, RESULT_NOT_FOUND or
+// RESULT_NO_MEMORY. Time that has passed meanwhile counts.
+static enum result restore(struct secondary *z, struct zone_version **out)
+{
+	struct store_timers t;
+	struct soa soa;
+	struct xfr_time now = loop_time();
+	enum result r = store_zone_load(z->stored, out, &t);
+	if (r == RESULT_OK || (r == RESULT_NOT_FOUND && !store_zone_timers(z->stored, &t)))
+		z->fsm.frozen = t.frozen;
+	if (r != RESULT_OK)
+		return r;
+	zone_version_soa(*out, &soa);
+	if (!t.expire_unix_s)
+		t.expire_unix_s = t.refreshed_unix_s + soa.expire_s;
+	uint64_t next_ms = left_ms(now.unix_s, t.refreshed_unix_s, t.next_unix_s);
+	uint64_t expire_ms = left_ms(now.unix_s, t.refreshed_unix_s, t.expire_unix_s);
+	zone_fsm_restore(&z->fsm, &soa, now.monotonic_ms + next_ms,
+			 now.monotonic_ms + (t.expired ? 0 : expire_ms));
+	z->success_unix_s = t.refreshed_unix_s;
+	z->served_serial = soa.serial;
+	z->served_serial_known = true;
+	restore_primaries(z, &t);
+	if (t.expired || !expire_ms)
+		zone_version_expire(*out);
+	else
+		set_expiry(z, *out);
+	return RESULT_OK;
+}
+
+// Publishes what is stored of these zones, which are published as not loaded. A few
+// at a time: each version holds a chunk of memory until it is published.
+void zones_restore(struct zones *zones, struct secondary *const list[], size_t count)
+{
+	struct zone_version *versions[RESTORE_AT_ONCE];
+	size_t n = 0;
+	for (size_t i = 0; zones->store && i < count; i++) {
+		n += restore(list[i], &versions[n]) == RESULT_OK;
+		if (n == RESTORE_AT_ONCE || i + 1 == count) {
+			zonedb_publish(zones->db, versions, n);
+			n = 0;
+		}
+	}
+}

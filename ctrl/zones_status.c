@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is told of zones: their status, and a line in the log for each exchange.
+#include "zones_parts.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "understudy/rr.h"
+
+const char *secondary_name(const struct secondary *z, char buf[NAME_TEXT_SIZE])
+{
+	return name_to_text(z->config->name.wire, buf);
+}
+
+const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT])
+{
+	bool rcode = s->reason == XFR_REASON_RCODE;
+	const char *more = rcode                          ? rcode_to_text(s->rcode)
+			   : xfr_reason_is_tls(s->reason) ? tls_detail_text(s->reason, s->rcode)
+							  : NULL;
+	const char *text = xfr_reason_text(s->reason);
+	if (more)
+		snprintf(buf, ZONE_REASON_TEXT, "%s: %s", text, more);
+	else if (rcode)
+		snprintf(buf, ZONE_REASON_TEXT, "%s: rcode %u", text, s->rcode);
+	else
+		snprintf(buf, ZONE_REASON_TEXT, "%s", text);
+	return buf;
+}
+
+static const char *const kind_text[] = {
+	[XFR_SOA] = "SOA", [XFR_AXFR] = "AXFR", [XFR_IXFR] = "IXFR"
+};
+
+static const char *transfer_form_text(enum xfr_kind kind, enum xfr_form form)
+{
+	bool whole = kind == XFR_IXFR && form == XFR_FORM_WHOLE;
+	return whole ? "IXFR in the form of AXFR" : kind_text[kind];
+}
+
+void secondary_log_exchange(struct secondary *z, const struct zone_primary_status *s,
+			    const struct transfer *t)
+{
+	char name[NAME_TEXT_SIZE], address[CONFIG_ADDRESS_TEXT], reason[ZONE_REASON_TEXT];
+	const struct config_primary *p = s->primary;
+	config_address_text(&p->address, address);
+	secondary_name(z, name);
+	if (s->reason) {
+		log_limited(&z->zones->log, LOG_LEVEL_WARNING, "zone %s: no %s from %s (%s): %s",
+			    name, kind_text[s->kind], p->id, address, zone_reason_text(s, reason));
+	} else if (s->kind != XFR_SOA && xfr_form(transfer_engine(t)) != XFR_FORM_CURRENT) {
+		const struct xfr_stats *x = xfr_stats(transfer_engine(t));
+		uint64_t ms = transfer_elapsed_ms(t);
+		log_info("zone %s: serial %u by %s from %s (%s), %s%s: %llu records, "
+			 "%llu octets, %llu.%03llu s",
+			 name, s->serial, transfer_form_text(s->kind, xfr_form(transfer_engine(t))),
+			 p->id, address, transfer_keyed(t) ? "with TSIG" : "unsigned",
+			 transfer_encrypted(t) ? ", over TLS" : "", (unsigned long long)x->records,
+			 (unsigned long long)x->octets, (unsigned long long)(ms / 1000),
+			 (unsigned long long)(ms % 1000));
+	} else {
+		log_debug("zone %s: serial %u at %s (%s)", name, s->serial, p->id, address);
+	}
+}
+
+void secondary_count_transfer(struct secondary *z, const struct zone_primary_status *s,
+			      const struct transfer *t)
+{
+	struct zones_stats *total = &z->zones->stats;
+	const struct xfr_stats *x = xfr_stats(transfer_engine(t));
+	z->last = (struct zone_transfer_status){ .unix_s = s->unix_s,
+						 .kind = s->kind,
+						 .form = xfr_form(transfer_engine(t)),
+						 .keyed = transfer_keyed(t),
+						 .encrypted = transfer_encrypted(t),
+						 .elapsed_ms = transfer_elapsed_ms(t),
+						 .stats = *x };
+	z->last.primary = s->primary->address;
+	total->records += x->records;
+	total->octets += x->octets;
+	total->out_of_zone += x->out_of_zone;
+	total->duplicates += x->duplicates;
+	total->ttl_lowered += x->ttl_lowered;
+	if (x->out_of_zone) {
+		char name[NAME_TEXT_SIZE];
+		log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+			    "zone %s: %llu records outside of the zone were skipped",
+			    secondary_name(z, name), (unsigned long long)x->out_of_zone);
+	}
+}
+
+static void fill_status(const struct secondary *z, struct zone_status *out)
+{
+	*out = (struct zone_status){
+		.name = &z->config->name,
+		.fsm = &z->fsm,
+		.waiting = z->entry.waiting,
+		.success_unix_s = z->success_unix_s,
+		.transfer = &z->last,
+		.primaries = z->primaries,
+		.primary_count = z->config->primary_count,
+		.vetted = &z->vetted,
+		.signatures = z->signatures,
+		.earliest_unix_s = z->survey.earliest_unix_s,
+	};
+	store_zone_status(z->stored, &out->stored);
+}
+
+enum result zones_status(const struct zones *zones, const uint8_t *apex, struct zone_status *out)
+{
+	const struct secondary *z = zones_find(zones, apex);
+	if (!z)
+		return RESULT_NOT_FOUND;
+	fill_status(z, out);
+	return RESULT_OK;
+}
+
+size_t zones_count(const struct zones *zones)
+{
+	return zones->count;
+}
+
+void zones_status_at(const struct zones *zones, size_t i, struct zone_status *out)
+{
+	assert(i < zones->count);
+	fill_status(zones->list[i], out);
+}
+
+const struct zones_stats *zones_stats(const struct zones *zones)
+{
+	struct zones_stats *s = (struct zones_stats *)(uintptr_t)&zones->stats;
+	s->exchanges = zones->soa.used + zones->transfers.used;
+	s->waiting = zones->soa.waiting + zones->transfers.waiting;
+	const struct hooks_stats *h = hooks_stats(zones->hooks);
+	s->hooks_run = h->run;
+	s->hooks_failed = h->failed;
+	s->hooks_dropped = h->dropped;
+	return s;
+}
