@@ -129,7 +129,7 @@ static void see_node(struct surveys *s, const struct node *n)
 		if (set.type != RRTYPE_RRSIG)
 			continue;
 		const uint8_t *record = set.records;
-		for (uint32_t i = 0; i < set.count; i++, record += 2 + wire_peek_be16(record)) {
+		for (uint32_t i = 0; i < set.count; i++, record = rrset_next_record(record)) {
 			// Serial number arithmetic: at most 68 years before or after now.
 			uint32_t expires = wire_peek_be32(record + 2 + EXPIRATION_AT);
 			int64_t at_unix_s = (int64_t)s->now_unix_s +

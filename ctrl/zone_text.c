@@ -310,7 +310,7 @@ void zone_text_rrset(FILE *to, const uint8_t *owner, const struct rrset *rr)
 	char text[NAME_TEXT_SIZE];
 	const uint8_t *p = rr->records;
 	name_to_text(owner, text);
-	for (uint32_t i = 0; i < rr->count; i++, p += 2 + wire_peek_be16(p))
+	for (uint32_t i = 0; i < rr->count; i++, p = rrset_next_record(p))
 		put_record(to, text, rr, p + 2, wire_peek_be16(p));
 }
 

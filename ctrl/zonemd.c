@@ -78,12 +78,9 @@ static bool is_known(const uint8_t *rdata, unsigned len)
 static void count_known(const struct rrset *set, unsigned counts[static HASH_SHA512 + 1])
 {
 	const uint8_t *record = set->records;
-	for (uint32_t i = 0; i < set->count; i++) {
-		unsigned len = wire_peek_be16(record);
-		if (is_known(record + 2, len))
+	for (uint32_t i = 0; i < set->count; i++, record = rrset_next_record(record))
+		if (is_known(record + 2, wire_peek_be16(record)))
 			counts[record[2 + 5]]++;
-		record += 2 + len;
-	}
 }
 
 static bool digest_begin(struct digest *d, unsigned hash, const uint8_t *expected)
@@ -100,7 +97,7 @@ static int begin_digests(struct zonemd *m, const struct rrset *set, const unsign
 {
 	int begun = 0;
 	const uint8_t *record = set->records;
-	for (uint32_t i = 0; i < set->count; i++, record += 2 + wire_peek_be16(record)) {
+	for (uint32_t i = 0; i < set->count; i++, record = rrset_next_record(record)) {
 		unsigned len = wire_peek_be16(record);
 		const uint8_t *rdata = record + 2;
 		if (!is_known(rdata, len) || counts[rdata[5]] != 1 ||
@@ -165,7 +162,7 @@ static void put_rrset(struct zonemd *m, const struct part *p, const struct rrset
 // Where an RRset stands in the order: by type, signatures by what they cover.
 static uint32_t rank_of(const struct rrset *set)
 {
-	uint32_t covered = set->type == RRTYPE_RRSIG ? wire_peek_be16(set->records + 2) : 0;
+	uint32_t covered = set->type == RRTYPE_RRSIG ? rrset_covered(set) : 0;
 	return (uint32_t)set->type << 16 | covered;
 }
 

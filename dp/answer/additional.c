@@ -62,17 +62,12 @@ void additional_note(struct additional *a, const uint8_t *owner, const struct rr
 		note_given(a, owner, set);
 }
 
-static const uint8_t *next_record(const uint8_t *record)
-{
-	return record + 2 + wire_peek_be16(record);
-}
-
 bool additional_glue(struct additional *a, const struct zone *zone, const uint8_t *delegated,
 		     const struct rrset *ns)
 {
 	static const uint16_t types[] = { RRTYPE_A, RRTYPE_AAAA };
 	const uint8_t *record = ns->records;
-	for (uint32_t i = 0; i < ns->count; i++, record = next_record(record)) {
+	for (uint32_t i = 0; i < ns->count; i++, record = rrset_next_record(record)) {
 		struct owner owner = { .name = record + 2 };
 		if (!name_is_at_or_below(owner.name, delegated))
 			continue;
@@ -167,7 +162,7 @@ static bool put_set(struct additional *a, unsigned which)
 	const struct rrset set = a->set[which].set;
 	const uint8_t *owner = a->set[which].owner, *record = set.records;
 	bool more = true;
-	for (uint32_t i = 0; more && i < set.count; i++, record = next_record(record)) {
+	for (uint32_t i = 0; more && i < set.count; i++, record = rrset_next_record(record)) {
 		const uint8_t *name = rdata_first_name(set.type, record + 2);
 		if (a->set[which].glued && name_is_at_or_below(name, owner))
 			continue;

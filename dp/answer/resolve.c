@@ -81,7 +81,7 @@ static bool dname_given(const struct resolver *rs, const struct node *node)
 static bool is_of_dname(const struct resolver *rs, const struct rrset *set)
 {
 	return set->type == RRTYPE_DNAME || (wants_dnssec(rs) && set->type == RRTYPE_RRSIG &&
-					     wire_peek_be16(set->records + 2) == RRTYPE_DNAME);
+					     rrset_covered(set) == RRTYPE_DNAME);
 }
 
 // An RRset of the node that was found.

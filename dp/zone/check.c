@@ -82,9 +82,7 @@ static bool check_rrset(struct checking *c, const struct rrset *r, int64_t *last
 	}
 	if (p != r->records + r->octets)
 		return fail(c, "records of type %u do not fill their RRset", r->type);
-	int64_t order = (int64_t)r->type << 1;
-	if (r->type == RRTYPE_RRSIG)
-		order = (int64_t)wire_peek_be16(r->records + 2) << 1 | 1;
+	int64_t order = node_rrset_order(r);
 	if (order <= *last_order)
 		return fail(c, "RRsets out of order or twice at type %u", r->type);
 	*last_order = order;
@@ -104,7 +102,7 @@ static unsigned rrset_flags(uint16_t type, bool apex)
 static bool is_of_nsec3(const struct rrset *r)
 {
 	return r->type == RRTYPE_NSEC3 ||
-	       (r->type == RRTYPE_RRSIG && wire_peek_be16(r->records + 2) == RRTYPE_NSEC3);
+	       (r->type == RRTYPE_RRSIG && rrset_covered(r) == RRTYPE_NSEC3);
 }
 
 static bool check_node(struct checking *c, const struct twig *leaf)
@@ -252,8 +250,7 @@ static bool check_chain(struct checking *c, const struct zone *z)
 	if (!zone_nsec3_find(&view, z, hash, &match) || !match)
 		return fail(c, "the NSEC3 chain has no record for the apex");
 	for (uint32_t at = 0; nsec3_param_next(&view, cell_at(c->base, z->apex_node), &at, &p);)
-		if (p.iterations == head.iterations && p.salt_len == head.salt_len &&
-		    memcmp(p.salt, head.salt, p.salt_len) == 0)
+		if (nsec3_params_equal(&p, &head))
 			return true;
 	return fail(c, "no NSEC3PARAM speaks of the NSEC3 chain");
 }

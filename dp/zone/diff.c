@@ -10,6 +10,7 @@
 #include "db.h"
 #include "node.h"
 #include "understudy/rr.h"
+#include "walk.h"
 
 struct diff {
 	struct catalog view;
@@ -18,29 +19,6 @@ struct diff {
 	const struct zone *zone;
 	bool stopped;
 };
-
-static const struct twig *top(struct zone_iter *it)
-{
-	while (it->depth > 0 && it->level[it->depth - 1].left == 0)
-		it->depth--;
-	return it->depth > 0 ? it->level[it->depth - 1].twig : NULL;
-}
-
-static void pass(struct zone_iter *it)
-{
-	const struct twig *t = it->level[it->depth - 1].twig;
-	it->level[it->depth - 1].twig = t + 1;
-	it->level[it->depth - 1].left--;
-}
-
-static void descend(struct zone_iter *it)
-{
-	const struct twig *t = it->level[it->depth - 1].twig;
-	pass(it);
-	it->level[it->depth].twig = twig_children(it->view->base, t);
-	it->level[it->depth].left = (uint16_t)word_children(twig_word(t));
-	it->depth++;
-}
 
 static const struct node *leaf_node(const struct diff *d, const struct twig *t)
 {
@@ -60,11 +38,6 @@ static void say_record(struct diff *d, const uint8_t *owner, const struct rrset 
 	one.octets = 2u + wire_peek_be16(record);
 	one.records = record;
 	say(d, owner, &one, deleted);
-}
-
-static const uint8_t *next_record(const uint8_t *record)
-{
-	return record + 2 + wire_peek_be16(record);
 }
 
 // Order of two records; those that differ in case only are neither equal (0)
@@ -93,11 +66,11 @@ static void diff_records(struct diff *d, const uint8_t *owner, const struct rrse
 		if (order == 1 || order == 2)
 			say_record(d, owner, new, b, false);
 		if (order != 1) {
-			a = next_record(a);
+			a = rrset_next_record(a);
 			i++;
 		}
 		if (order != -1) {
-			b = next_record(b);
+			b = rrset_next_record(b);
 			j++;
 		}
 	}
@@ -107,14 +80,6 @@ static bool rrset_same(const struct rrset *a, const struct rrset *b)
 {
 	return a->ttl_s == b->ttl_s && a->octets == b->octets && a->count == b->count &&
 	       (a->records == b->records || memcmp(a->records, b->records, a->octets) == 0);
-}
-
-// What RRsets are sorted by: signatures stand behind what they cover.
-static uint32_t rrset_key(const struct rrset *rr)
-{
-	bool signature = rr->type == RRTYPE_RRSIG;
-	uint16_t type = signature ? wire_peek_be16(rr->records + 2) : rr->type;
-	return (uint32_t)type << 1 | signature;
 }
 
 static void diff_rrsets(struct diff *d, const uint8_t *owner, const struct rrset *old,
@@ -140,8 +105,9 @@ static void diff_nodes(struct diff *d, const struct node *old, const struct node
 	bool has_a = old && node_next_rrset(&d->view, old, &a_at, &a);
 	bool has_b = new &&node_next_rrset(&d->view, new, &b_at, &b);
 	while (!d->stopped && (has_a || has_b)) {
-		bool use_a = has_a && (!has_b || rrset_key(&a) <= rrset_key(&b));
-		bool use_b = has_b && (!has_a || rrset_key(&b) <= rrset_key(&a));
+		uint32_t a_order = has_a ? node_rrset_order(&a) : UINT32_MAX;
+		uint32_t b_order = has_b ? node_rrset_order(&b) : UINT32_MAX;
+		bool use_a = a_order <= b_order, use_b = b_order <= a_order;
 		if (use_a && use_b)
 			diff_rrsets(d, owner, &a, &b);
 		else
@@ -168,9 +134,9 @@ static void diff_leaves(struct diff *d, const struct twig *a, const struct twig 
 	int order = !old ? 1 : !new ? -1 : node_order(d, old, new);
 	diff_nodes(d, order <= 0 ? old : NULL, order >= 0 ? new : NULL);
 	if (order <= 0)
-		pass(d->old);
+		walk_pass(d->old);
 	if (order >= 0)
-		pass(d->new);
+		walk_pass(d->new);
 }
 
 // Offsets grow downwards: the branch that asks for the earlier symbol stands
@@ -184,10 +150,10 @@ static unsigned height(const struct twig *t)
 static void diff_walk(struct diff *d)
 {
 	const struct twig *a, *b;
-	while (a = top(d->old), b = top(d->new), !d->stopped && (a || b)) {
+	while (a = walk_top(d->old), b = walk_top(d->new), !d->stopped && (a || b)) {
 		if (a && b && a->ref == b->ref && twig_word(a) == twig_word(b)) {
-			pass(d->old);
-			pass(d->new);
+			walk_pass(d->old);
+			walk_pass(d->new);
 			continue;
 		}
 		unsigned a_height = height(a), b_height = height(b);
@@ -196,18 +162,10 @@ static void diff_walk(struct diff *d)
 			continue;
 		}
 		if (a_height <= b_height)
-			descend(d->old);
+			walk_descend(d->old);
 		if (b_height <= a_height)
-			descend(d->new);
+			walk_descend(d->new);
 	}
-}
-
-static void enter(struct zone_iter *it, const struct catalog *view, const struct twig *root)
-{
-	it->view = view;
-	it->depth = root->ref != 0;
-	it->level[0].twig = root;
-	it->level[0].left = 1;
 }
 
 enum result zone_version_diff(const struct zone_version *v, const struct zone_diff_sink *sink)
@@ -224,11 +182,12 @@ enum result zone_version_diff(const struct zone_version *v, const struct zone_di
 			  .old = &its[0],
 			  .new = &its[1],
 			  .zone = zonedb_zone(v->db, v->head) };
-	enter(d.old, &d.view, &old->root);
-	enter(d.new, &d.view, &d.zone->root);
+	d.old->view = d.new->view = &d.view;
+	walk_enter(d.old, &old->root);
+	walk_enter(d.new, &d.zone->root);
 	diff_walk(&d);
-	enter(d.old, &d.view, &old->nsec3_root);
-	enter(d.new, &d.view, &d.zone->nsec3_root);
+	walk_enter(d.old, &old->nsec3_root);
+	walk_enter(d.new, &d.zone->nsec3_root);
 	diff_walk(&d);
 	free(its);
 	return d.stopped ? RESULT_LIMIT : RESULT_OK;

@@ -74,11 +74,6 @@ bool node_rrset(const struct catalog *view, const struct node *n, uint16_t type,
 	return false;
 }
 
-static uint16_t rrset_covered(const struct rrset *r)
-{
-	return wire_peek_be16(r->records + 2);
-}
-
 bool node_signatures(const struct catalog *view, const struct node *n, uint16_t covered,
 		     struct rrset *out)
 {
@@ -227,19 +222,24 @@ void node_changes_free(struct node_changes *c)
 	*c = (struct node_changes){ 0 };
 }
 
-// RRsets sort by this: type, and signatures right behind what they cover.
-static uint32_t rrset_order(uint16_t type, const uint8_t *rdata, uint16_t len)
+// What node_rrset_order says of the RRset of a record.
+static uint32_t record_order(uint16_t type, const uint8_t *rdata, uint16_t len)
 {
 	if (type == RRTYPE_RRSIG && len >= 2)
 		return (uint32_t)wire_peek_be16(rdata) << 1 | 1;
 	return (uint32_t)type << 1;
 }
 
+uint32_t node_rrset_order(const struct rrset *r)
+{
+	return record_order(r->type, r->records + 2, wire_peek_be16(r->records));
+}
+
 static uint32_t entry_order(const uint8_t *base, const struct entry *e)
 {
 	struct rrset r;
 	entry_rrset(base, e, &r);
-	return rrset_order(e->type, r.records + 2, wire_peek_be16(r.records));
+	return node_rrset_order(&r);
 }
 
 static int compare_changes(const void *va, const void *vb, void *vc)
@@ -247,7 +247,7 @@ static int compare_changes(const void *va, const void *vb, void *vc)
 	const struct node_record *a = va, *b = vb;
 	const struct node_changes *c = vc;
 	const uint8_t *ra = c->rdata + a->at, *rb = c->rdata + b->at;
-	uint32_t oa = rrset_order(a->type, ra, a->len), ob = rrset_order(b->type, rb, b->len);
+	uint32_t oa = record_order(a->type, ra, a->len), ob = record_order(b->type, rb, b->len);
 	if (oa != ob)
 		return oa < ob ? -1 : 1;
 	int d = rdata_compare(a->type, ra, a->len, rb, b->len);
@@ -538,11 +538,11 @@ static enum result merge(struct making *m, const struct node_place *place, const
 			old_order = entry_order(base, &e);
 		}
 		if (at < c->count)
-			new_order = rrset_order(c->record[at].type, c->rdata + c->record[at].at,
-						c->record[at].len);
+			new_order = record_order(c->record[at].type, c->rdata + c->record[at].at,
+						 c->record[at].len);
 		while (end < c->count &&
-		       rrset_order(c->record[end].type, c->rdata + c->record[end].at,
-				   c->record[end].len) == new_order)
+		       record_order(c->record[end].type, c->rdata + c->record[end].at,
+				    c->record[end].len) == new_order)
 			end++;
 		if (old_order < new_order)
 			r = rrset_keep(m, &e);
@@ -653,7 +653,7 @@ enum result node_without(struct arena_writer *w, const struct node_place *place,
 			 struct node_changes *scratch, struct node_made *made)
 {
 	const uint8_t *base = w->arena->base;
-	uint32_t wanted = rrset_order(r->type, r->rdata, r->rdata_len);
+	uint32_t wanted = record_order(r->type, r->rdata, r->rdata_len);
 	unsigned index = 0, count = node_rrset_count(old);
 	struct entry e;
 	const uint8_t *p = node_entries(old);

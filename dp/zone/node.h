@@ -46,6 +46,9 @@ uint64_t node_record_count(const struct node *n);
 void node_each_indirect(const struct node *n,
 			void (*each)(void *arg, const uint8_t *ref, uint32_t octets), void *arg);
 
+// RRsets of a node stand in this order: type, and signatures right behind what they cover.
+uint32_t node_rrset_order(const struct rrset *r);
+
 // Records waiting to be merged into one node, in the order they came.
 struct node_record {
 	uint16_t type;

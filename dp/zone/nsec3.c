@@ -25,6 +25,12 @@ static bool read_params(const uint8_t *rdata, unsigned len, struct nsec3_params 
 	return true;
 }
 
+bool nsec3_params_equal(const struct nsec3_params *a, const struct nsec3_params *b)
+{
+	return a->iterations == b->iterations && a->salt_len == b->salt_len &&
+	       memcmp(a->salt, b->salt, a->salt_len) == 0;
+}
+
 bool nsec3_param_next(const struct catalog *view, const struct node *apex, uint32_t *at,
 		      struct nsec3_params *out)
 {
@@ -60,11 +66,10 @@ bool nsec3_is_of(const struct catalog *view, const struct node *n, const struct 
 	if (!node_rrset(view, n, RRTYPE_NSEC3, &set))
 		return false;
 	const uint8_t *record = set.records;
-	for (uint32_t i = 0; i < set.count; i++, record += 2 + wire_peek_be16(record)) {
+	for (uint32_t i = 0; i < set.count; i++, record = rrset_next_record(record)) {
 		struct nsec3_params p;
 		if (read_params(record + 2, wire_peek_be16(record), &p) &&
-		    p.iterations == chain->iterations && p.salt_len == chain->salt_len &&
-		    memcmp(p.salt, chain->salt, p.salt_len) == 0)
+		    nsec3_params_equal(&p, chain))
 			return true;
 	}
 	return false;

@@ -25,6 +25,8 @@ void nsec3_search(const struct zone *z, const uint8_t hash[NSEC3_HASH_OCTETS],
 const struct node *nsec3_choose(const struct catalog *view, const struct zone *z,
 				uint8_t key[static KEY_MAX], struct trie_beside *s, bool *match);
 
+bool nsec3_params_equal(const struct nsec3_params *a, const struct nsec3_params *b);
+
 // Whether the node owns an NSEC3 of this chain.
 bool nsec3_is_of(const struct catalog *view, const struct node *n,
 		 const struct nsec3_params *chain);

@@ -2,6 +2,7 @@
 // What a view holds: its zones, and walking over zones and their nodes.
 #include "key.h"
 #include "layout.h"
+#include "walk.h"
 
 const uint8_t *zone_apex(const struct zone *z)
 {
@@ -123,35 +124,23 @@ void zone_iter_init_nsec3(struct zone_iter *it, const struct catalog *view, cons
 // Goes on to the next of the zone's tries; false if there is none.
 static bool iter_enter(struct zone_iter *it)
 {
-	while (it->tries < it->end) {
-		const struct twig *root = it->next[it->tries++];
-		if (!root->ref)
-			continue;
-		it->level[0].twig = root;
-		it->level[0].left = 1;
-		it->depth = 1;
-		return true;
-	}
-	return false;
+	while (it->tries < it->end && it->depth == 0)
+		walk_enter(it, it->next[it->tries++]);
+	return it->depth > 0;
 }
 
 const struct node *zone_iter_next(struct zone_iter *it)
 {
-	while (it->depth > 0 || iter_enter(it)) {
-		unsigned top = it->depth - 1u;
-		if (it->level[top].left == 0) {
-			it->depth--;
+	const struct twig *at;
+	while ((at = walk_top(it)) || iter_enter(it)) {
+		if (!at)
+			continue;
+		if (!word_is_leaf(twig_word(at))) {
+			walk_descend(it);
 			continue;
 		}
-		const struct twig *at = it->level[top].twig;
-		it->level[top].twig = at + 1;
-		it->level[top].left--;
-		uint64_t word = twig_word(at);
-		if (word_is_leaf(word))
-			return cell_at(it->view->base, at->ref);
-		it->level[it->depth].twig = twig_children(it->view->base, at);
-		it->level[it->depth].left = (uint16_t)word_children(word);
-		it->depth++;
+		walk_pass(it);
+		return cell_at(it->view->base, at->ref);
 	}
 	return NULL;
 }

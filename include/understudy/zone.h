@@ -16,6 +16,7 @@
 #include "understudy/name.h"
 #include "understudy/nsec3.h"
 #include "understudy/result.h"
+#include "understudy/wire.h"
 
 struct catalog; // the view
 struct zone;    // one version of one zone
@@ -164,6 +165,18 @@ struct rrset {
 	uint32_t octets; // of all records together
 	const uint8_t *records;
 };
+
+// What stands behind a record of an RRset.
+static inline const uint8_t *rrset_next_record(const uint8_t *record)
+{
+	return record + 2 + wire_peek_be16(record);
+}
+
+// The type that signatures cover, an RRset of type RRSIG.
+static inline uint16_t rrset_covered(const struct rrset *signatures)
+{
+	return wire_peek_be16(signatures->records + 2);
+}
 
 // The RRset of this type. Signatures are not RRsets of type RRSIG here: see
 // node_signatures. False if there is none.
