@@ -8,8 +8,10 @@ server truncates, only rcode and TC count; but if we do not while a peer does, o
 say what the peer's says over TCP; and a peer that leaves out addresses of servers below the
 cut (RFC 9471 section 3.1), or what its proof would need, without truncating does not count
 against one who truncates. Where we prove what we say and no peer does, proofs do not count.
-Of aliases more than five the common part counts. ANY, and RRSIG alike, may be answered with
-any of what there is (RFC 8482).
+Of aliases more than five the common part counts. Where an alias leads to another zone that is
+served, the authority section would be that zone's: a server may look there or leave it to the
+resolver, which asks anew (RFC 1034 sections 4.3.2 and 5.3.3), so it is free. ANY, and RRSIG
+alike, may be answered with any of what there is (RFC 8482), which the peers say over TCP.
 """
 
 import struct
@@ -30,6 +32,11 @@ NSEC, NSEC3 = 47, 50
 WHOLE = (255, 46)
 ADDRESSES = (1, 28)
 ALIASES = 5
+
+
+def partial(query):
+    """Whether a part of what there is answers the query."""
+    return query.rdtype in WHOLE
 
 
 class Reply:
@@ -102,9 +109,9 @@ def aliases(query, answer):
     return names
 
 
-def difference(query, ours, theirs, everything):
-    """In what two replies that are whole differ, "" if they agree. `everything`: the answer
-    records of all peers."""
+def difference(query, ours, theirs, said, names):
+    """In what two replies that are whole differ, "" if they agree. `said`: all answer
+    records of ours, and of the peers."""
     if isinstance(ours, str) or isinstance(theirs, str):
         return "reply"
     if long_alias(query, ours, theirs):
@@ -116,20 +123,31 @@ def difference(query, ours, theirs, everything):
     if ours.question != theirs.question:
         return "question"
     if ours.answer != theirs.answer and not (
-            query.rdtype in WHOLE and ours.answer and theirs.answer
-            and (ours.answer <= everything or theirs.answer <= ours.answer)):
+            partial(query) and ours.answer and theirs.answer
+            and (ours.answer <= said[1] or theirs.answer <= said[0])):
         return "answer"
+    if leads_out(query, ours.answer, names):
+        return ""
     return authority_difference(query, ours, theirs)
 
 
-def truncated_difference(query, pair, whole, everything):
+def leads_out(query, answer, names):
+    """Whether the last alias of an answer leads from its zone to another that is served."""
+    if query.rdtype == CNAME:
+        return False
+    chain = [proof.labels_of(name)[0] for name in aliases(query, answer)]
+    to = names.zone_of(chain[-1], query.rdtype)
+    return len(chain) > 1 and to is not None and to != names.zone_of(chain[-2])
+
+
+def truncated_difference(query, pair, whole, said, names):
     """The same of a pair where some server truncates. `whole`: what both say over TCP."""
     ours, theirs = pair
     ours_whole, theirs_whole = whole
     if isinstance(ours, str) or isinstance(theirs, str):
         return "reply"
     if theirs.flags & TC and not ours.flags & TC:
-        return difference(query, ours, theirs_whole, everything)
+        return difference(query, ours, theirs_whole, said, names)
     if long_alias(query, ours_whole, theirs_whole):
         return ""
     if ours.rcode != theirs.rcode:
@@ -164,30 +182,40 @@ def authority_difference(query, ours, theirs):
 def judge(query, octets, whole, judges, names):
     """Compares our reply (the first of `octets`) with those of the peers, of which only
     `judges` (places among them, from 1) count; `whole` are all servers' over TCP where one
-    has truncated, else None. Returns our reply and {place: difference} of those that differ."""
+    has truncated or a part is an answer, else None. Returns our reply and {place: difference}
+    of those that differ."""
     ours = read(octets[0], True)
     rest = octets[0] and octets[0][2:]
     if rest and all(octets[i] and octets[i][2:] == rest for i in judges):
         return ours, {}
     replies = {i: read(octets[i]) for i in judges}
-    if whole:
-        found = judge_truncated(query, ours, replies, whole, names)
+    entire = {i: read(whole[i]) for i in replies} if whole else {}
+    ours_whole = read(whole[0], True) if whole else ours
+    said = answers([ours, ours_whole]), answers([*replies.values(), *entire.values()])
+    if whole and any(map(truncated, octets)):
+        found = judge_truncated(query, (ours, ours_whole), (replies, entire), said, names)
     else:
-        everything = answers(replies.values())
-        found = {i: difference(query, ours, r, everything) for i, r in replies.items()}
+        found = {i: difference(query, ours, r, said, names) for i, r in replies.items()}
         if "proof" in found.values() and proves(query, ours) and \
                 not any(proves(query, r) for r in replies.values()):
             found = {i: "" if what == "proof" else what for i, what in found.items()}
     return ours, {i: what for i, what in found.items() if what}
 
 
-def judge_truncated(query, ours, replies, whole, names):
-    ours_whole = read(whole[0], True)
-    entire = {i: read(whole[i]) for i in replies}
-    everything = answers(entire.values())
+def truncated(octets):
+    """Whether a reply, as octets, says that it is not all."""
+    return bool(octets and octets[2] & 2)
+
+
+def judge_truncated(query, both, peers, said, names):
+    """Differences where some server truncates; `both` are our replies over UDP and TCP,
+    `peers` theirs."""
+    ours, ours_whole = both
+    replies, entire = peers
     found = {}
     for i, reply in replies.items():
-        found[i] = truncated_difference(query, (ours, reply), (ours_whole, entire[i]), everything)
+        found[i] = truncated_difference(query, (ours, reply), (ours_whole, entire[i]), said,
+                                        names)
         if found[i] == "tc" and ours.flags & TC and (
                 lacks_glue(reply, names) or proves(query, ours_whole) and
                 not proves(query, reply)):

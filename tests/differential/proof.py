@@ -209,7 +209,7 @@ def final_name(query, answer):
     answered = {owner for owner, rdtype, _, _, _ in answer if rdtype == query.rdtype}
     name = b"".join(bytes((len(label),)) + label for label in query.name) + b"\0"
     seen = set()
-    while query.rdtype not in (CNAME, ANY, RRSIG, NSEC) and name in links and name not in seen:
+    while query.rdtype not in (CNAME, ANY, RRSIG) and name in links and name not in seen:
         seen.add(name)
         name = links[name]
     return labels_of(name)[0], name in answered or query.rdtype in (ANY, RRSIG) and answer

@@ -25,11 +25,13 @@ LABELS = [b"a", b"b", b"c", b"www", b"*", b"ns", b"nope", b"\0", b"\xff", b"zz",
 
 class Names:
     """The names of a zone file that has one record a line, all names absolute.
-    A name is a tuple of labels in lower case, without the root's."""
+    A name is a tuple of labels in lower case, without the root's. `zones` are the apexes of all
+    zones that are served."""
 
-    def __init__(self, origin, path):
+    def __init__(self, origin, path, zones=()):
         self.text = origin
         self.origin = labels_of(origin)
+        self.zones = {self.origin, *zones}
         self.owners = {}
         self.targets = set()
         self.hashes = set()
@@ -41,10 +43,10 @@ class Names:
         self.all = sorted(self.owners) + sorted(self.empty)
 
     def read(self, line):
-        if line[:1] in "; \t\n$":
+        name = owner_of(line)
+        if name is None:
             return
-        owner, _, _, rdtype, rdata = (*line.split(None, 4), "")[:5]
-        name = labels_of(owner)
+        _, _, _, rdtype, rdata = (*line.split(None, 4), "")[:5]
         if rdtype == "NSEC3":
             self.hashes.add(name)
             return
@@ -56,6 +58,12 @@ class Names:
     def exists(self, name):
         return name in self.owners or name in self.empty
 
+    def zone_of(self, name, rdtype=0):
+        """The apex of the served zone that speaks for a name and type, None without one."""
+        parent_side = rdtype == TYPE["DS"] and name in self.zones
+        return next((name[i:] for i in range(parent_side, len(name) + 1)
+                     if name[i:] in self.zones), None)
+
 
 def pointed_at(rdtype, words):
     """The name that stands in rdata, which may be written in hexadecimal."""
@@ -63,6 +71,11 @@ def pointed_at(rdtype, words):
         return labels_of(words[WORD_OF_NAME.get(rdtype, 0)])
     wire = bytes.fromhex("".join(words[2:]))
     return proof.labels_of(wire[OCTET_OF_NAME.get(rdtype, 0):])[0]
+
+
+def owner_of(line):
+    """The name that a line of a zone file begins with, None if it holds no record."""
+    return None if line[:1] in "; \t\n$" else labels_of(line.split(None, 1)[0])
 
 
 known = {}

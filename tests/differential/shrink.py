@@ -84,11 +84,11 @@ class Shrinker:
             replies = whole
             if not self.query.tcp:
                 replies = [column[0] for column in ask.udp(worlds.ADDRESSES, [self.query.wire])]
-                if not any(reply and reply[2] & 2 for reply in replies):
+                if not (compare.partial(self.query) or any(map(compare.truncated, replies))):
                     whole = None
         origin = min(files, key=lambda o: -len(questions.labels_of(o)) if questions.covers(
             o, self.query.name) else 0)
-        names = questions.Names(origin, files[origin])
+        names = questions.Names(origin, files[origin], map(questions.labels_of, files))
         _, found = compare.judge(self.query, replies, None if self.query.tcp else whole, judges,
                                  names)
         if last:

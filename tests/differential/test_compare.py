@@ -24,14 +24,15 @@ def signed(text, labels):
     return [text, f"{owner} {SIG.format(rdtype, labels)}"]
 
 
-class Names:
-    """A zone with a cut, whose server below it has an address."""
+class Names(questions.Names):
+    """A zone with a cut, whose server below it has an address, and another that is served."""
 
-    owners = {(b"ns", b"cut", b"z"): {1}}
-    empty = frozenset()
+    def __init__(self):
+        self.owners = {(b"ns", b"cut", b"z"): {1}}
+        self.empty = frozenset()
+        self.zones = {(b"z",), (b"child", b"z")}
 
-    @staticmethod
-    def exists(_name):
+    def exists(self, _name):
         return True
 
 
@@ -54,7 +55,7 @@ def reply(q, answer=(), authority=(), rcode=0, flags=dns.flags.AA, additional=()
 def judged(q, ours, *peers, whole=None):
     """The differences of some peers' replies."""
     places = list(range(1, len(peers) + 1))
-    found = compare.judge(q, (ours, *peers), whole, places, Names)[1]
+    found = compare.judge(q, (ours, *peers), whole, places, Names())[1]
     return [found.get(i, "") for i in places]
 
 
@@ -179,3 +180,35 @@ def test_any_may_be_all_of_what_peers_give_in_part():
     both = reply(q, [A1, "a.z. 60 IN TXT x"])
     assert judged(q, both, reply(q, [A1])) == [""]
     assert judged(q, both, reply(q, [A2])) == ["answer"]
+
+
+def test_any_may_be_part_of_what_a_peer_says_over_tcp():
+    q = query("a.z.", "ANY")
+    ours, part = reply(q, [A1]), reply(q, ["a.z. 60 IN TXT x"])
+    both = reply(q, [A1, "a.z. 60 IN TXT x"])
+    assert judged(q, ours, part) == ["answer"]
+    assert judged(q, ours, part, whole=(ours, both)) == [""]
+    assert judged(q, ours, part, whole=(ours, part)) == ["answer"]
+    assert judged(q, ours, part, whole=(both, part)) == [""]
+
+
+def test_authority_of_another_zone_is_free():
+    child_soa = "child.z. 60 IN SOA ns.z. h.z. 1 2 3 4 60"
+    out, within = links(1, "a.child.z."), links(1, "a.z.")
+    q = query("c0.z.")
+    assert judged(q, reply(q, out), reply(q, out, [child_soa])) == [""]
+    assert judged(q, reply(q, out), reply(q, [*out, "a.child.z. 60 IN A 192.0.2.1"])) == ["answer"]
+    assert judged(q, reply(q, out), reply(q, out, [child_soa], rcode=3)) == ["rcode"]
+    assert judged(q, reply(q, within), reply(q, within, [SOA])) == ["authority"]
+    q = query("c0.z.", "CNAME")
+    assert judged(q, reply(q, out), reply(q, out, [child_soa])) == ["authority"]
+    q, apex = query("c0.z.", "DS"), links(1, "child.z.")
+    assert judged(q, reply(q, apex), reply(q, apex, [SOA])) == ["authority"]
+
+
+def test_a_synthesized_alias_leads_on_for_nsec():
+    q = query("x.d.z.", "NSEC", dnssec=True)
+    answer = [*signed("d.z. 60 IN DNAME t.z.", 2), "x.d.z. 60 IN CNAME x.t.z."]
+    rest = [*signed(SOA, 1), *signed("s.z. 60 IN NSEC z. A RRSIG NSEC", 2)]
+    ours = reply(q, answer, [*rest, *signed("z. 60 IN NSEC a.*.z. A RRSIG NSEC", 1)])
+    assert judged(q, ours, reply(q, answer, rest)) == [""]
