@@ -250,7 +250,7 @@ struct store_change store_compare(struct store_zone *z, const struct zone_versio
 	const struct zone_diff_sink sink = { take_change, &c };
 	if (store_writer_begin(&d->writer, &head) || zone_version_diff(fresh, &sink))
 		goto cleanup;
-	change.whole = d->writer.records && store_writer_end(&d->writer) != RESULT_OK;
+	change.whole = d->writer.records && store_writer_end(&d->writer, NULL) != RESULT_OK;
 	if (d->writer.records && !change.whole) {
 		change.delta = d;
 		d = NULL;

@@ -16,6 +16,7 @@
 
 #define KIND_HEAD  0x55536831u // "USh1"
 #define KIND_DATA  0x55536431u
+#define KIND_CELLS 0x55536331u
 #define KIND_END   0x55536531u
 #define KIND_STATE 0x55537331u
 
@@ -30,6 +31,7 @@
 #define STATE_FROZEN  2
 #define STATE_INSIDE  4
 
+static_assert(ZONE_PIECE_OCTETS <= STORE_PAYLOAD_MAX, "a block takes a piece");
 static_assert(STORE_BLOCK_FULL + ENTRY_MOST + RECORD_MOST <= STORE_PAYLOAD_MAX,
 	      "a block that is not full takes any record");
 
@@ -47,20 +49,20 @@ static uint64_t get_u64(struct wire *w)
 
 // ---- blocks
 
-// Of the block that begins at `block`.
-static uint32_t block_crc(const uint8_t *block, uint32_t number, size_t payload)
+// Of the block whose head begins at `head`.
+static uint32_t block_crc(const uint8_t *head, uint32_t number, const uint8_t *payload, size_t len)
 {
 	uint8_t n[4];
 	wire_poke_be32(n, number);
-	uint32_t crc = crc32c(0, block, 8);
-	return crc32c(crc32c(crc, n, sizeof(n)), block + STORE_BLOCK_HEAD, payload);
+	uint32_t crc = crc32c(0, head, 8);
+	return crc32c(crc32c(crc, n, sizeof(n)), payload, len);
 }
 
 static void seal_block(uint8_t *block, uint32_t kind, uint32_t number, size_t payload)
 {
 	wire_poke_be32(block, kind);
 	wire_poke_be32(block + 4, (uint32_t)payload);
-	wire_poke_be32(block + 8, block_crc(block, number, payload));
+	wire_poke_be32(block + 8, block_crc(block, number, block + STORE_BLOCK_HEAD, payload));
 }
 
 // ---- writing
@@ -188,15 +190,51 @@ enum result store_writer_rrset(struct store_writer *w, const uint8_t *owner, con
 	return r;
 }
 
-enum result store_writer_end(struct store_writer *w)
+enum result store_writer_piece(struct store_writer *w, const void *octets, size_t len)
+{
+	enum result r = open_block(w);
+	if (r != RESULT_OK)
+		return r;
+	struct wire_out o = room(w, len);
+	wire_put_bytes(&o, octets, len);
+	r = put_done(w, &o);
+	if (r == RESULT_OK)
+		close_block(w, KIND_CELLS);
+	return r;
+}
+
+// Cells stand as the machine has them: 1 where the least octet is the first.
+static uint8_t byte_order(void)
+{
+	const uint16_t one = 1;
+	uint8_t first;
+	memcpy(&first, &one, 1);
+	return first;
+}
+
+static void put_image(struct wire_out *o, const struct zone_image *image)
+{
+	wire_put_u8(o, ZONE_IMAGE_LAYOUT);
+	wire_put_u8(o, byte_order());
+	wire_put_u32(o, image->pieces);
+	put_u64(o, image->nodes);
+	for (unsigned i = 0; i < 3; i++)
+		wire_put_u32(o, image->root[i]);
+	for (unsigned i = 0; i < 3; i++)
+		wire_put_u32(o, image->nsec3_root[i]);
+}
+
+enum result store_writer_end(struct store_writer *w, const struct zone_image *image)
 {
 	close_block(w, KIND_DATA);
 	enum result r = open_block(w);
 	if (r != RESULT_OK)
 		return r;
-	struct wire_out o = room(w, 12);
-	put_u64(&o, w->records);
+	struct wire_out o = room(w, 64);
+	put_u64(&o, image ? image->records : w->records);
 	wire_put_u32(&o, w->head.to);
+	if (image)
+		put_image(&o, image);
 	r = put_done(w, &o);
 	if (r == RESULT_OK)
 		close_block(w, KIND_END);
@@ -264,21 +302,56 @@ static enum result peek(struct store_source *s, size_t skip, size_t n, const uin
 
 struct block {
 	uint32_t kind;
-	const uint8_t *at;
+	const uint8_t *head, *octets;
 	size_t payload;
 };
 
-// The next block, not yet verified.
-static enum result next_block(struct store_source *s, struct block *b)
+struct reading {
+	const struct store_sink *sink;
+	struct store_head head;
+	struct name owner;
+	bool has_owner;
+	uint64_t records;
+	uint8_t rdata[65535];
+};
+
+// The octets of a piece, at the place that the sink has for them.
+static enum result take_piece(const struct store_source *s, const struct store_sink *sink,
+			      struct block *b)
 {
-	enum result r = peek(s, 0, STORE_BLOCK_HEAD, &b->at);
+	void *where;
+	uint64_t at = s->at + STORE_BLOCK_HEAD;
+	if (s->end - at < b->payload)
+		return RESULT_TRUNCATED;
+	enum result r = sink->piece(sink->arg, b->payload, &where);
+	if (r == RESULT_OK && s->octets)
+		memcpy(where, s->octets + at, b->payload);
+	else if (r == RESULT_OK)
+		r = read_file(s, where, b->payload, at);
+	if (r == RESULT_OK)
+		b->octets = where;
+	return r;
+}
+
+// The next block, not yet verified. `sink` of a segment that may have pieces, or NULL.
+static enum result next_block(struct store_source *s, const struct store_sink *sink,
+			      struct block *b)
+{
+	const uint8_t *all;
+	enum result r = peek(s, 0, STORE_BLOCK_HEAD, &b->head);
 	if (r != RESULT_OK)
 		return r;
-	b->kind = wire_peek_be32(b->at);
-	b->payload = wire_peek_be32(b->at + 4);
+	b->kind = wire_peek_be32(b->head);
+	b->payload = wire_peek_be32(b->head + 4);
 	if (b->payload > STORE_PAYLOAD_MAX)
 		return RESULT_MALFORMED;
-	r = peek(s, STORE_BLOCK_HEAD, b->payload, &b->at);
+	if (sink && sink->piece && b->kind == KIND_CELLS) {
+		r = take_piece(s, sink, b);
+	} else {
+		r = peek(s, STORE_BLOCK_HEAD, b->payload, &all);
+		if (r == RESULT_OK)
+			b->octets = all + STORE_BLOCK_HEAD;
+	}
 	if (r == RESULT_OK)
 		s->at += STORE_BLOCK_HEAD + b->payload;
 	return r;
@@ -286,12 +359,12 @@ static enum result next_block(struct store_source *s, struct block *b)
 
 static bool block_good(const struct block *b, uint32_t number)
 {
-	return wire_peek_be32(b->at + 8) == block_crc(b->at, number, b->payload);
+	return wire_peek_be32(b->head + 8) == block_crc(b->head, number, b->octets, b->payload);
 }
 
 static struct wire payload(const struct block *b)
 {
-	return wire_init(b->at + STORE_BLOCK_HEAD, b->payload);
+	return wire_init(b->octets, b->payload);
 }
 
 // A name that stands there uncompressed, and ends where its octets do.
@@ -314,20 +387,11 @@ static enum result read_head(const struct block *b, struct store_head *h)
 	h->from = wire_u32(&w);
 	h->to = wire_u32(&w);
 	size_t len = wire_u8(&w);
-	bool ok = b->kind == KIND_HEAD && version == FORMAT_VERSION &&
-		  (kind == STORE_IMAGE || kind == STORE_DELTA) && !w.failed &&
-		  get_name(&w, len, &h->apex) && wire_left(&w) == 0;
+	bool ok = b->kind == KIND_HEAD && version == FORMAT_VERSION && kind >= STORE_IMAGE &&
+		  kind <= STORE_CELLS && !w.failed && get_name(&w, len, &h->apex) &&
+		  wire_left(&w) == 0;
 	return ok && block_good(b, (uint32_t)h->id) ? RESULT_OK : RESULT_MALFORMED;
 }
-
-struct reading {
-	const struct store_sink *sink;
-	struct store_head head;
-	struct name owner;
-	bool has_owner;
-	uint64_t records;
-	uint8_t rdata[65535];
-};
 
 static bool read_owner(struct reading *r, struct wire *w)
 {
@@ -388,31 +452,57 @@ static enum result read_data(struct reading *r, const struct block *b)
 	return result;
 }
 
+static bool get_image(struct wire *w, struct zone_image *image)
+{
+	uint8_t layout = wire_u8(w), order = wire_u8(w);
+	image->pieces = wire_u32(w);
+	image->nodes = get_u64(w);
+	for (unsigned i = 0; i < 3; i++)
+		image->root[i] = wire_u32(w);
+	for (unsigned i = 0; i < 3; i++)
+		image->nsec3_root[i] = wire_u32(w);
+	return layout == ZONE_IMAGE_LAYOUT && order == byte_order();
+}
+
 static enum result read_end(const struct reading *r, const struct block *b)
 {
 	struct wire w = payload(b);
-	bool ok = get_u64(&w) == r->records && wire_u32(&w) == r->head.to && !w.failed &&
-		  wire_left(&w) == 0;
-	return ok ? RESULT_OK : RESULT_MALFORMED;
+	struct zone_image image = { .records = get_u64(&w) };
+	bool cells = r->head.kind == STORE_CELLS;
+	bool ok = wire_u32(&w) == r->head.to && (cells || image.records == r->records);
+	if (cells)
+		ok = get_image(&w, &image) && ok;
+	if (!ok || w.failed || wire_left(&w))
+		return RESULT_MALFORMED;
+	return cells && r->sink->image ? r->sink->image(r->sink->arg, &image) : RESULT_OK;
+}
+
+// A block between a segment's head and its end.
+static enum result read_middle(struct reading *r, const struct block *b)
+{
+	if (r->head.kind == STORE_CELLS)
+		return b->kind == KIND_CELLS ? RESULT_OK : RESULT_MALFORMED;
+	return b->kind == KIND_DATA ? read_data(r, b) : RESULT_MALFORMED;
 }
 
 static enum result read_blocks(struct store_source *s, struct reading *r)
 {
 	struct block b;
-	enum result result = next_block(s, &b);
+	enum result result = next_block(s, NULL, &b);
 	if (result == RESULT_OK)
 		result = read_head(&b, &r->head);
 	if (result == RESULT_OK && r->sink->head)
 		result = r->sink->head(r->sink->arg, &r->head);
+	const struct store_sink *pieces = r->head.kind == STORE_CELLS ? r->sink : NULL;
 	for (uint32_t number = (uint32_t)r->head.id + 1; result == RESULT_OK; number++) {
-		result = next_block(s, &b);
+		result = next_block(s, pieces, &b);
 		if (result == RESULT_OK && !block_good(&b, number))
 			result = RESULT_MALFORMED;
 		if (result != RESULT_OK)
 			break;
 		if (b.kind == KIND_END)
 			return read_end(r, &b);
-		result = b.kind == KIND_DATA ? read_data(r, &b) : RESULT_MALFORMED;
+		result = read_middle(r, &b);
 	}
 	return result;
 }
@@ -445,7 +535,7 @@ static enum result load_head(void *arg, const struct store_head *head)
 {
 	struct loading *l = arg;
 	bool fits = l->begun ? head->kind == STORE_DELTA && head->from == l->last->to
-			     : head->kind == STORE_IMAGE;
+			     : head->kind != STORE_DELTA;
 	if (!fits || !name_equal(head->apex.wire, l->apex))
 		return RESULT_MALFORMED;
 	*l->last = *head;
@@ -453,8 +543,6 @@ static enum result load_head(void *arg, const struct store_head *head)
 	return RESULT_OK;
 }
 
-// A loader for what is known to be sorted and whole may take the place of the
-// transaction's record by record here.
 static enum result load_record(void *arg, const struct zone_record *r, bool deleted)
 {
 	struct loading *l = arg;
@@ -462,11 +550,23 @@ static enum result load_record(void *arg, const struct zone_record *r, bool dele
 	return result == RESULT_NOT_FOUND ? RESULT_MALFORMED : result;
 }
 
+static enum result load_piece(void *arg, size_t octets, void **where)
+{
+	const struct loading *l = arg;
+	return zone_txn_piece(l->txn, octets, where);
+}
+
+static enum result load_image(void *arg, const struct zone_image *image)
+{
+	const struct loading *l = arg;
+	return zone_txn_adopt(l->txn, l->last->apex.wire, image);
+}
+
 enum result store_read_zone(struct store_source *s, const uint8_t *apex, struct zone_txn *txn,
 			    struct store_head *last)
 {
 	struct loading l = { .apex = apex, .txn = txn, .last = last };
-	const struct store_sink sink = { load_head, load_record, &l };
+	const struct store_sink sink = { load_head, load_record, load_piece, load_image, &l };
 	enum result r;
 	do {
 		r = store_read_segment(s, &sink);
@@ -535,7 +635,7 @@ enum result store_state_read(struct store_state *state, const void *key, size_t 
 	struct store_source s;
 	struct block b;
 	store_source_memory(&s, octets, len);
-	enum result r = next_block(&s, &b);
+	enum result r = next_block(&s, NULL, &b);
 	if (r != RESULT_OK)
 		return r;
 	if (b.kind != KIND_STATE || s.at != s.end || !block_good(&b, crc32c(0, key, key_len)))

@@ -21,7 +21,11 @@
 #define STORE_PRIMARIES_MAX 16
 #define STORE_STATE_MAX     1024 // octets of a state's block, at most
 
-enum store_kind { STORE_IMAGE = 1, STORE_DELTA = 2 };
+enum store_kind {
+	STORE_IMAGE = 1,
+	STORE_DELTA = 2,
+	STORE_CELLS = 3 // an image as the snapshot's own cells
+};
 
 struct store_head {
 	enum store_kind kind;
@@ -51,8 +55,10 @@ enum result store_writer_begin(struct store_writer *w, const struct store_head *
 // `owner` is at or below the apex.
 enum result store_writer_rrset(struct store_writer *w, const uint8_t *owner, const struct rrset *rr,
 			       bool deleted);
-// The end block; nothing may follow.
-enum result store_writer_end(struct store_writer *w);
+// A piece of a STORE_CELLS segment (zone_image_write).
+enum result store_writer_piece(struct store_writer *w, const void *octets, size_t len);
+// The end block; nothing may follow. `image`: of STORE_CELLS, else NULL.
+enum result store_writer_end(struct store_writer *w, const struct zone_image *image);
 void store_writer_free(struct store_writer *w);
 // Octets at the start of `out` that are whole blocks.
 size_t store_writer_whole(const struct store_writer *w);
@@ -77,6 +83,9 @@ void store_source_free(struct store_source *s);
 struct store_sink {
 	enum result (*head)(void *arg, const struct store_head *head);
 	enum result (*record)(void *arg, const struct zone_record *r, bool deleted);
+	// Of STORE_CELLS: where the next piece is to be put, and the image in the end.
+	enum result (*piece)(void *arg, size_t octets, void **where);
+	enum result (*image)(void *arg, const struct zone_image *image);
 	void *arg;
 };
 

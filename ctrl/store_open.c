@@ -96,7 +96,7 @@ static enum result found_head(void *arg, const struct store_head *head)
 {
 	struct found *f = arg;
 	bool image = f->first.kind == 0;
-	if (image ? head->kind != STORE_IMAGE
+	if (image ? head->kind == STORE_DELTA
 		  : head->kind != STORE_DELTA || head->from != f->last.to ||
 			    !name_equal(head->apex.wire, f->first.apex.wire))
 		return RESULT_MALFORMED;

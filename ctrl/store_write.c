@@ -24,6 +24,7 @@
 #define PAUSE_MOST_MS 60000
 #define INSIDE_OCTETS (32u << 10)
 #define WRITE_OCTETS  (256u << 10)
+#define CELLS_LEAST   (64u << 10) // of a zone that is stored as cells
 
 // One zone of a group.
 struct work {
@@ -85,29 +86,73 @@ static enum result copy_node(struct imaging *m, const struct catalog *view, cons
 	return r;
 }
 
+static enum result copy_records(struct imaging *m, const struct catalog *view,
+				const struct zone *zone)
+{
+	struct zone_iter *it = malloc(sizeof(*it));
+	if (!it)
+		return RESULT_NO_MEMORY;
+	zone_iter_init(it, view, zone);
+	enum result r = RESULT_OK;
+	for (const struct node *n; r == RESULT_OK && (n = zone_iter_next(it));)
+		r = copy_node(m, view, zone, n);
+	free(it);
+	return r == RESULT_OK ? store_writer_end(&m->writer, NULL) : r;
+}
+
+static enum result copy_piece(void *arg, const void *octets, size_t len)
+{
+	struct imaging *m = arg;
+	enum result r = store_writer_piece(&m->writer, octets, len);
+	return r == RESULT_OK ? spill(m) : r;
+}
+
+static enum result copy_cells(struct imaging *m, const struct catalog *view,
+			      const struct zone *zone)
+{
+	const struct zone_image_sink sink = { copy_piece, m };
+	struct zone_image image;
+	enum result r = zone_image_write(view, zone, &sink, &image);
+	return r == RESULT_OK ? store_writer_end(&m->writer, &image) : r;
+}
+
 // The published zone; the thread is online.
-static enum result copy_zone(struct imaging *m, struct work *w)
+static enum result copy_zone(struct imaging *m, struct work *w, enum store_kind kind)
 {
 	const struct catalog *view = zonedb_view(m->store->db);
 	const struct zone *zone = catalog_zone(view, w->zone->apex);
 	if (!zone || zone_state(zone) == ZONE_NOT_LOADED)
 		return RESULT_NOT_FOUND;
-	struct store_head head = { .kind = STORE_IMAGE,
+	if (zone_octets(zone) < CELLS_LEAST)
+		kind = STORE_IMAGE;
+	struct store_head head = { .kind = kind,
 				   .id = m->id,
 				   .published_unix_s = loop_time().unix_s,
 				   .to = zone_serial(zone) };
 	name_copy(&head.apex, zone_apex(zone));
 	w->generation = catalog_generation(view);
 	w->place.serial = head.to;
-	struct zone_iter *it = malloc(sizeof(*it));
-	if (!it)
-		return RESULT_NO_MEMORY;
-	zone_iter_init(it, view, zone);
 	enum result r = store_writer_begin(&m->writer, &head);
-	for (const struct node *n; r == RESULT_OK && (n = zone_iter_next(it));)
-		r = copy_node(m, view, zone, n);
-	free(it);
-	return r == RESULT_OK ? store_writer_end(&m->writer) : r;
+	if (r != RESULT_OK)
+		return r;
+	return kind == STORE_CELLS ? copy_cells(m, view, zone) : copy_records(m, view, zone);
+}
+
+// As cells if that can be: an RRset too large for a piece is rare.
+static enum result make_image(struct imaging *m, struct work *w)
+{
+	rcu_reader_online();
+	enum result r = copy_zone(m, w, STORE_CELLS);
+	if (r == RESULT_NO_SPACE) {
+		if (m->fd >= 0)
+			store_file_drop(m->store, m->id, m->fd);
+		m->fd = -1;
+		m->octets = 0;
+		store_writer_free(&m->writer);
+		r = copy_zone(m, w, STORE_IMAGE);
+	}
+	rcu_reader_offline();
+	return r;
 }
 
 static enum result put_inside(struct store *s, const struct work *w, const struct buffer *image)
@@ -124,9 +169,7 @@ static enum result write_image(struct group *g, struct work *w)
 {
 	struct store *s = g->store;
 	struct imaging m = { .store = s, .fd = -1, .id = s->next_id++ };
-	rcu_reader_online();
-	enum result r = copy_zone(&m, w);
-	rcu_reader_offline();
+	enum result r = make_image(&m, w);
 	bool inside = m.fd < 0 && m.writer.out.len <= INSIDE_OCTETS;
 	if (r == RESULT_OK && inside) {
 		m.octets = m.writer.out.len;

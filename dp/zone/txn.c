@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "db.h"
+#include "image.h"
 #include "node.h"
 #include "nsec3.h"
 #include "understudy/rr.h"
@@ -31,6 +32,7 @@ struct zone_txn {
 	bool replacing;      // what is published goes, unless it comes again
 	uint8_t **kept;      // replacing: by chunk, a bit for each cell where a kept node begins
 	bool broken;         // ran out of memory: it can only be aborted
+	struct image_pieces pieces;
 
 	struct name owner; // of the pending changes
 	struct trie *trie; // where they go
@@ -76,15 +78,16 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 	t->names.root = z->root;
 	t->nsec3.root = z->nsec3_root;
 	t->base_cells = z->cells - zone_head_cells(z);
-	t->replacing = !options->from_published;
+	t->replacing = !options->from_published && (z->root.ref || z->nsec3_root.ref);
 	if (t->replacing) {
 		t->kept = calloc(db->arena->chunk_slots, sizeof(*t->kept));
 		if (!t->kept) {
 			zone_txn_abort(t);
 			return RESULT_NO_MEMORY;
 		}
-		return RESULT_OK;
 	}
+	if (!options->from_published)
+		return RESULT_OK;
 	txn_set_apex(t, z->apex);
 	t->apex_kept = true;
 	t->records = z->records;
@@ -92,11 +95,18 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 	return RESULT_OK;
 }
 
-static void txn_free(struct zone_txn *t)
+static void kept_free(struct zone_txn *t)
 {
 	for (uint32_t i = 0; t->kept && i < t->db->arena->chunk_slots; i++)
 		free(t->kept[i]);
 	free(t->kept);
+	t->kept = NULL;
+}
+
+static void txn_free(struct zone_txn *t)
+{
+	kept_free(t);
+	image_pieces_free(&t->pieces);
 	node_changes_free(&t->pending);
 	free(t);
 }
@@ -354,6 +364,53 @@ static enum result txn_drop(struct zone_txn *t, struct trie *trie)
 		drop_node(&d, trie, d.ref[i]);
 	free(d.ref);
 	return d.r;
+}
+
+// --- images ------------------------------------------------------------------------
+
+// Nothing of what is published comes again.
+static enum result txn_drop_all(struct zone_txn *t)
+{
+	cell_ref head = zonedb_head(t->db, t->apex.wire);
+	enum result r = RESULT_OK;
+	if (t->replacing)
+		r = zone_note_all(t->db, zonedb_zone(t->db, head), &t->w->garbage);
+	t->names.root = t->nsec3.root = (struct twig){ 0 };
+	t->replacing = false;
+	kept_free(t);
+	return r;
+}
+
+enum result zone_txn_piece(struct zone_txn *t, size_t octets, void **where)
+{
+	assert(!t->options.from_published && t->stats.added == 0);
+	enum result r = t->pieces.count ? RESULT_OK : txn_drop_all(t);
+	if (r == RESULT_OK)
+		r = image_piece_new(&t->pieces, t->w, octets, where);
+	if (r == RESULT_NO_MEMORY)
+		t->broken = true;
+	return r;
+}
+
+enum result zone_txn_adopt(struct zone_txn *t, const uint8_t *apex, const struct zone_image *image)
+{
+	const uint32_t *a = image->root, *b = image->nsec3_root;
+	t->names.root = (struct twig){ .low = a[0], .high = a[1], .ref = a[2] };
+	t->nsec3.root = (struct twig){ .low = b[0], .high = b[1], .ref = b[2] };
+	bool ok = image->pieces && image->pieces == t->pieces.count &&
+		  name_equal(apex, t->apex.wire) &&
+		  image_settle(&t->pieces, t->db->arena, &t->names.root) &&
+		  image_settle(&t->pieces, t->db->arena, &t->nsec3.root);
+	image_pieces_free(&t->pieces);
+	if (!ok) {
+		t->broken = true;
+		return RESULT_MALFORMED;
+	}
+	txn_set_apex(t, apex);
+	t->apex_kept = true;
+	t->records = t->stats.added = image->records;
+	t->nodes = image->nodes;
+	return RESULT_OK;
 }
 
 // --- committing ------------------------------------------------------------------

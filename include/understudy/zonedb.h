@@ -124,6 +124,39 @@ enum result zone_version_marked(struct zonedb *db, const uint8_t *apex, enum zon
 // The removal of a zone.
 enum result zone_version_removed(struct zonedb *db, const uint8_t *apex, struct zone_version **out);
 
+// --- images ---------------------------------------------------------------
+//
+// A zone's cells, copied together in pieces whose references count from the image's start.
+// They are in the machine's byte order, and of this layout only.
+
+#define ZONE_IMAGE_LAYOUT 1       // changes with docs/zone-layout.md
+#define ZONE_PIECE_OCTETS 262136u // of a piece, at most
+
+struct zone_image {
+	uint32_t pieces;
+	uint32_t root[3], nsec3_root[3]; // twigs
+	uint64_t records, nodes;
+};
+
+// Gets the pieces; each is valid during the call. Anything but RESULT_OK ends the writing.
+struct zone_image_sink {
+	enum result (*piece)(void *arg, const void *octets, size_t len);
+	void *arg;
+};
+
+// RESULT_OK; RESULT_NO_SPACE if an RRset is too large for a piece; RESULT_NO_MEMORY; what the
+// sink returns. For an online reader.
+enum result zone_image_write(const struct catalog *view, const struct zone *z,
+			     const struct zone_image_sink *sink, struct zone_image *out);
+
+// Room for the next piece of an image, to be filled before zone_txn_adopt, which makes the
+// image all that the transaction holds. Nothing else may have been added. Whoever calls
+// knows the pieces for what zone_image_write gave: only references are looked at.
+// RESULT_OK; RESULT_MALFORMED; RESULT_NO_MEMORY (the transaction can only be aborted).
+enum result zone_txn_piece(struct zone_txn *t, size_t octets, void **where);
+// `apex` in the case that it had.
+enum result zone_txn_adopt(struct zone_txn *t, const uint8_t *apex, const struct zone_image *image);
+
 // Publishes n versions as one swap: readers see all or none. Takes the
 // versions. Cannot fail: what it needs was set aside when they were made.
 void zonedb_publish(struct zonedb *db, struct zone_version *const versions[], size_t n);

@@ -787,6 +787,61 @@ static void step_transaction(void)
 	m->state = ZONE_SERVED;
 }
 
+// A zone's pieces, one after the other.
+struct copied {
+	uint8_t *octets;
+	size_t len, piece[64];
+	unsigned count;
+};
+
+static enum result take_piece(void *arg, const void *octets, size_t len)
+{
+	struct copied *c = arg;
+	MUST(c->count < 64 && (c->octets = realloc(c->octets, c->len + len)));
+	memcpy(c->octets + c->len, octets, len);
+	c->piece[c->count++] = len;
+	c->len += len;
+	return RESULT_OK;
+}
+
+static uint64_t images;
+
+// A zone leaves as an image, comes back from it, over itself or anew, and goes on changing.
+static void step_image(void)
+{
+	struct model_zone *m = &zones[upto(ZONES)];
+	if (!m->present || m->state == ZONE_NOT_LOADED)
+		return;
+	struct copied c = { 0 };
+	const struct zone_image_sink sink = { take_piece, &c };
+	struct zone_image image;
+	const struct catalog *view = zonedb_view(db);
+	MUST(zone_image_write(view, catalog_zone(view, m->apex.wire), &sink, &image) == RESULT_OK);
+	MUST(image.pieces == c.count && image.records == m->count);
+	struct zone_version *v;
+	if (upto(2)) {
+		MUST(zone_version_removed(db, m->apex.wire, &v) == RESULT_OK);
+		zonedb_publish(db, &v, 1);
+	}
+	struct zone_txn_options o = { .apex = m->apex.wire };
+	struct zone_txn *t;
+	MUST(zone_txn_begin(db, &o, &t) == RESULT_OK);
+	uint8_t *p = c.octets;
+	for (unsigned i = 0; i < c.count; p += c.piece[i++]) {
+		void *where;
+		MUST(zone_txn_piece(t, c.piece[i], &where) == RESULT_OK);
+		memcpy(where, p, c.piece[i]);
+	}
+	MUST(zone_txn_adopt(t, m->apex.wire, &image) == RESULT_OK);
+	for (unsigned i = upto(6); i > 0 && m->count + 2 < RECORDS_MAX; i--)
+		random_change(t, m);
+	MUST(zone_txn_commit(t, &v) == RESULT_OK);
+	zonedb_publish(db, &v, 1);
+	m->state = ZONE_SERVED;
+	images++;
+	free(c.octets);
+}
+
 static void step_state(void)
 {
 	struct zone_version *v[ZONES];
@@ -848,6 +903,8 @@ int main(int argc, char **argv)
 			step_state();
 		else if (upto(16) == 0)
 			MUST(zonedb_compact(db) == RESULT_OK);
+		else if (upto(10) == 0)
+			step_image();
 		else
 			step_transaction();
 		compare_all(4);
@@ -855,11 +912,12 @@ int main(int argc, char **argv)
 	struct zonedb_stats s;
 	zonedb_stats(db, &s);
 	printf("ok: %llu published, %llu compactions, %llu chunks; "
-	       "%llu versions the same; %llu hashes matched, %llu covered; %llu differences\n",
+	       "%llu versions the same; %llu hashes matched, %llu covered; %llu differences; "
+	       "%llu images\n",
 	       (unsigned long long)s.published, (unsigned long long)s.compactions,
 	       (unsigned long long)s.chunks, (unsigned long long)unchanged,
 	       (unsigned long long)hashes_found[true], (unsigned long long)hashes_found[false],
-	       (unsigned long long)diffs_said);
+	       (unsigned long long)diffs_said, (unsigned long long)images);
 	for (unsigned i = 0; i < ZONES; i++)
 		free(zones[i].record);
 	rcu_reader_unregister();

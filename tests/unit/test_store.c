@@ -432,7 +432,7 @@ static size_t small_segments(uint8_t *out, size_t cap, size_t *image)
 		store_writer_rrset(&w, head.apex.wire, &soas, false);
 		rr.records = (const uint8_t *)(i ? "\0\4abcd" : "\0\4efgh");
 		store_writer_rrset(&w, host.wire, &rr, false);
-		CU_ASSERT_EQUAL(store_writer_end(&w), RESULT_OK);
+		CU_ASSERT_EQUAL(store_writer_end(&w, NULL), RESULT_OK);
 		CU_ASSERT_FATAL(len + w.out.len <= cap);
 		memcpy(out + len, w.out.octets, w.out.len);
 		len += w.out.len;

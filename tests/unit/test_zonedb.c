@@ -429,7 +429,141 @@ static void refresh_shares_what_is_equal(void)
 	zonedb_free(db);
 }
 
-UNIT_MAIN("zonedb", { "a delta in a million", million_delta },
+// ---- images
+
+struct copied {
+	uint8_t *octets;
+	size_t len, piece[64];
+	unsigned count;
+};
+
+static enum result take_piece(void *arg, const void *octets, size_t len)
+{
+	struct copied *c = arg;
+	c->octets = realloc(c->octets, c->len + len);
+	CU_ASSERT_FATAL(c->octets && c->count < 64);
+	memcpy(c->octets + c->len, octets, len);
+	c->piece[c->count++] = len;
+	c->len += len;
+	return RESULT_OK;
+}
+
+static void image_of(struct zonedb *db, struct copied *c, struct zone_image *image)
+{
+	struct name apex = name_of("example");
+	const struct zone_image_sink sink = { take_piece, c };
+	const struct catalog *view = zonedb_view(db);
+	CU_ASSERT_EQUAL_FATAL(zone_image_write(view, catalog_zone(view, apex.wire), &sink, image),
+			      RESULT_OK);
+}
+
+// A transaction that takes the copied pieces.
+static struct zone_txn *put_pieces(struct zonedb *db, const struct copied *c)
+{
+	struct zone_txn *t = begin(db, "example", false);
+	const uint8_t *p = c->octets;
+	for (unsigned i = 0; i < c->count; p += c->piece[i++]) {
+		void *where;
+		CU_ASSERT_EQUAL_FATAL(zone_txn_piece(t, c->piece[i], &where), RESULT_OK);
+		memcpy(where, p, c->piece[i]);
+	}
+	return t;
+}
+
+static void image_moves(void)
+{
+	struct zonedb *db = db_new(0), *other = db_new(0);
+	struct zone_version *v = refresh(db, 7, 0);
+	struct copied c = { 0 };
+	struct zone_image image;
+	struct name apex = name_of("example");
+	zonedb_publish(db, &v, 1);
+	image_of(db, &c, &image);
+	CU_ASSERT(c.count > 8);
+	struct zonedb_stats first, second;
+	zonedb_stats(db, &first);
+
+	struct zone_txn *t = begin(other, "other", false);
+	soa(t, "other", 1, true);
+	publish(other, t);
+	for (unsigned i = 0; i < 2; i++) { // anew, then over itself
+		t = put_pieces(other, &c);
+		CU_ASSERT_EQUAL_FATAL(zone_txn_adopt(t, apex.wire, &image), RESULT_OK);
+		publish(other, t);
+		must_check(other);
+	}
+	zonedb_stats(other, &second);
+	CU_ASSERT(second.octets_live < first.octets_live + 4096);
+	const struct zone *z = catalog_zone(zonedb_view(other), apex.wire);
+	CU_ASSERT_EQUAL(zone_serial(z), 7);
+	CU_ASSERT_EQUAL(zone_record_count(z), image.records);
+	free(c.octets);
+	zonedb_free(other);
+	zonedb_free(db);
+}
+
+// What leads out of the pieces, or stands where no branch may, is refused.
+static void image_refused(void)
+{
+	struct zonedb *db = db_new(0), *other = db_new(0);
+	struct zone_version *v = refresh(db, 7, 0);
+	struct copied c = { 0 };
+	struct zone_image image, bad;
+	struct name apex = name_of("example"), elsewhere = name_of("elsewhere");
+	zonedb_publish(db, &v, 1);
+	image_of(db, &c, &image);
+	for (unsigned i = 0; i < 6; i++) {
+		bad = image;
+		struct copied less = c;
+		less.count -= i == 0;
+		bad.pieces -= i == 1;
+		bad.root[2] += i == 2 ? 1u << 30 : 0;
+		bad.root[2] |= i == 3 ? 0x7fff : 0;
+		bad.root[1] |= i == 4 ? 1023u << 17 : 0; // an offset that no key has
+		struct zone_txn *t = put_pieces(other, &less);
+		CU_ASSERT_EQUAL(zone_txn_adopt(t, i == 5 ? elsewhere.wire : apex.wire, &bad),
+				RESULT_MALFORMED);
+		zone_txn_abort(t);
+		must_check(other);
+	}
+	struct zone_txn *t = begin(other, "example", false);
+	void *where;
+	CU_ASSERT_EQUAL(zone_txn_piece(t, 0, &where), RESULT_MALFORMED);
+	CU_ASSERT_EQUAL(zone_txn_piece(t, 12, &where), RESULT_MALFORMED);
+	CU_ASSERT_EQUAL(zone_txn_piece(t, ZONE_PIECE_OCTETS + 8, &where), RESULT_MALFORMED);
+	zone_txn_abort(t);
+	free(c.octets);
+	zonedb_free(other);
+	zonedb_free(db);
+}
+
+// Such a zone cannot be an image, and says so.
+static void image_too_large(void)
+{
+	struct zonedb *db = db_new(0);
+	struct copied c = { 0 };
+	struct zone_image image;
+	struct name apex = name_of("example"), host = name_of("host.example");
+	uint8_t text[256] = { 255 };
+	struct zone_txn *t = begin(db, "example", false);
+	soa(t, "example", 1, true);
+	for (unsigned i = 0; i < 1200; i++) {
+		memcpy(text + 1, &i, sizeof(i));
+		CU_ASSERT_EQUAL(add(t, host.wire, RRTYPE_TXT, 60, text, sizeof(text)), RESULT_OK);
+	}
+	publish(db, t);
+	const struct zone_image_sink sink = { take_piece, &c };
+	const struct catalog *view = zonedb_view(db);
+	CU_ASSERT_EQUAL(zone_image_write(view, catalog_zone(view, apex.wire), &sink, &image),
+			RESULT_NO_SPACE);
+	free(c.octets);
+	zonedb_free(db);
+}
+
+UNIT_MAIN("zonedb", { "an image moves", image_moves },
+	  { "an image that leads astray is refused", image_refused },
+	  { "an RRset too large for an image", image_too_large },
+	  { "a delta in a million", million_delta },
 	  { "a refresh shares what is equal", refresh_shares_what_is_equal },
 	  { "small zones share chunks", small_zones_share_chunks },
 	  { "sparse chunks are compacted", sparse_chunks_are_compacted },

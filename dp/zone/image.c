@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Images: a zone's cells as pieces that can be put anywhere.
+//
+// They are written children first: a piece is given away when it is full, and nothing in
+// it is changed afterwards. So what stands below a branch stands close together.
+#include "image.h"
+
+#include <stdlib.h>
+
+#include "key.h"
+#include "node.h"
+
+// --- writing -------------------------------------------------------------------
+
+struct writing {
+	const uint8_t *base;
+	const struct zone_image_sink *sink;
+	uint8_t *piece;
+	uint32_t used; // of its cells
+	uint32_t pieces;
+	enum result r;
+};
+
+static void give_piece(struct writing *w)
+{
+	size_t octets = (size_t)w->used * CELL_OCTETS;
+	if (w->used && w->r == RESULT_OK)
+		w->r = w->sink->piece(w->sink->arg, w->piece, octets);
+	w->pieces += w->used != 0;
+	w->used = 0;
+}
+
+// Copies cells into the image; their reference there, or 0.
+static cell_ref put(struct writing *w, const void *octets, size_t len)
+{
+	uint32_t cells = cells_for(len);
+	if (cells > PIECE_CELLS && w->r == RESULT_OK)
+		w->r = RESULT_NO_SPACE;
+	else if (w->used + cells > PIECE_CELLS)
+		give_piece(w);
+	if (w->r != RESULT_OK)
+		return 0;
+	uint8_t *to = w->piece + (size_t)w->used * CELL_OCTETS;
+	cell_ref ref = (w->pieces + 1) << PIECE_SHIFT | w->used;
+	memset(to + (size_t)(cells - 1) * CELL_OCTETS, 0, CELL_OCTETS);
+	memcpy(to, octets, len);
+	w->used += cells;
+	return ref;
+}
+
+static void put_indirect(void *arg, const uint8_t *at, uint32_t octets)
+{
+	struct writing *w = arg;
+	cell_ref ref;
+	memcpy(&ref, at, sizeof(ref));
+	ref = put(w, cell_at(w->base, ref), octets);
+	memcpy((uint8_t *)(uintptr_t)at, &ref, sizeof(ref)); // `at` is in our copy
+}
+
+static cell_ref put_node(struct writing *w, const struct twig *leaf)
+{
+	const struct node *n = cell_at(w->base, leaf->ref);
+	size_t octets = (size_t)node_cells(n) * CELL_OCTETS;
+	if (!(twig_word(leaf) & LEAF_INDIRECT))
+		return put(w, n, octets);
+	struct node *copy = malloc(octets);
+	if (!copy) {
+		w->r = RESULT_NO_MEMORY;
+		return 0;
+	}
+	memcpy(copy, n, octets);
+	node_each_indirect(copy, put_indirect, w);
+	cell_ref ref = put(w, copy, octets);
+	free(copy);
+	return ref;
+}
+
+static struct twig put_twig(struct writing *w, const struct twig *t)
+{
+	uint64_t word = twig_word(t);
+	if (w->r != RESULT_OK)
+		return (struct twig){ 0 };
+	if (word_is_leaf(word))
+		return twig_make(word, put_node(w, t));
+	struct twig children[TWIG_SYMBOLS];
+	unsigned count = word_children(word);
+	for (unsigned i = 0; i < count; i++)
+		children[i] = put_twig(w, twig_children(w->base, t) + i);
+	return twig_make(word, put(w, children, count * sizeof(children[0])));
+}
+
+static void put_root(struct writing *w, const struct twig *root, uint32_t out[3])
+{
+	struct twig t = { 0 };
+	if (root->ref)
+		t = put_twig(w, root);
+	out[0] = t.low;
+	out[1] = t.high;
+	out[2] = t.ref;
+}
+
+enum result zone_image_write(const struct catalog *view, const struct zone *z,
+			     const struct zone_image_sink *sink, struct zone_image *out)
+{
+	struct writing w = { .base = view->base, .sink = sink, .r = RESULT_OK };
+	struct zone_image image = { .records = z->records, .nodes = z->nodes };
+	w.piece = malloc(ZONE_PIECE_OCTETS);
+	if (!w.piece)
+		return RESULT_NO_MEMORY;
+	put_root(&w, &z->root, image.root);
+	put_root(&w, &z->nsec3_root, image.nsec3_root);
+	give_piece(&w);
+	image.pieces = w.pieces;
+	free(w.piece);
+	if (w.r == RESULT_OK)
+		*out = image;
+	return w.r;
+}
+
+// --- reading -------------------------------------------------------------------
+
+enum result image_piece_new(struct image_pieces *p, struct arena_writer *w, size_t octets,
+			    void **where)
+{
+	if (octets == 0 || octets > ZONE_PIECE_OCTETS || octets % CELL_OCTETS)
+		return RESULT_MALFORMED;
+	if (p->count == p->room) {
+		uint32_t room = p->room ? 2 * p->room : 64;
+		struct image_piece *bigger = realloc(p->piece, room * sizeof(*bigger));
+		if (!bigger)
+			return RESULT_NO_MEMORY;
+		p->piece = bigger;
+		p->room = room;
+	}
+	uint32_t cells = cells_for(octets);
+	cell_ref at = arena_alloc(w, cells);
+	if (!at)
+		return RESULT_NO_MEMORY;
+	p->piece[p->count++] = (struct image_piece){ at, cells };
+	*where = arena_cells(w->arena, at);
+	return RESULT_OK;
+}
+
+void image_pieces_free(struct image_pieces *p)
+{
+	free(p->piece);
+	*p = (struct image_pieces){ 0 };
+}
+
+struct settling {
+	const struct image_pieces *pieces;
+	const struct arena *arena;
+	bool ok;
+};
+
+static bool settle_ref(const struct settling *s, cell_ref *ref, uint32_t cells)
+{
+	uint32_t number = (*ref >> PIECE_SHIFT) - 1, cell = *ref & PIECE_CELLS;
+	if (number >= s->pieces->count)
+		return false;
+	const struct image_piece *piece = &s->pieces->piece[number];
+	if (cell + cells > piece->cells)
+		return false;
+	*ref = piece->at + cell;
+	return true;
+}
+
+static void settle_indirect(void *arg, const uint8_t *at, uint32_t octets)
+{
+	struct settling *s = arg;
+	cell_ref ref;
+	memcpy(&ref, at, sizeof(ref));
+	s->ok = s->ok && settle_ref(s, &ref, cells_for(octets));
+	memcpy((uint8_t *)(uintptr_t)at, &ref, sizeof(ref)); // in the writer's own cells
+}
+
+static bool settle_twig(struct settling *s, struct twig *t, unsigned least)
+{
+	uint64_t word = twig_word(t);
+	if (word_is_leaf(word)) {
+		if (!settle_ref(s, &t->ref, 1))
+			return false;
+		if (word & LEAF_INDIRECT)
+			node_each_indirect(arena_cells(s->arena, t->ref), settle_indirect, s);
+		return s->ok;
+	}
+	unsigned count = word_children(word), offset = word_offset(word);
+	if (count < 2 || offset < least || offset >= KEY_MAX ||
+	    !settle_ref(s, &t->ref, twigs_cells(count)))
+		return false;
+	struct twig *children = arena_cells(s->arena, t->ref);
+	bool ok = true;
+	for (unsigned i = 0; i < count && ok; i++)
+		ok = settle_twig(s, &children[i], offset + 1);
+	return ok;
+}
+
+bool image_settle(const struct image_pieces *p, const struct arena *a, struct twig *root)
+{
+	struct settling s = { .pieces = p, .arena = a, .ok = true };
+	return !root->ref || settle_twig(&s, root, 0);
+}
