@@ -239,8 +239,7 @@ enum result service_new(const struct service_options *options, struct service **
 		return RESULT_NO_MEMORY;
 	s->options = *options;
 	s->answer = answer_ctx_new(options->answer_config);
-	s->scratch = malloc(2 + SERVICE_MESSAGE_OCTETS);
-	if (!s->answer || !s->scratch || udp_batch_new(&s->batch)) {
+	if (!s->answer || tcp_batch_new(&s->tcp) || udp_batch_new(&s->batch)) {
 		service_free(s);
 		return RESULT_NO_MEMORY;
 	}
@@ -270,7 +269,7 @@ void service_free(struct service *s)
 	if (!s)
 		return;
 	udp_batch_free(s->batch);
-	free(s->scratch);
+	tcp_batch_free(s->tcp);
 	answer_ctx_free(s->answer);
 	free(s);
 }

@@ -14,7 +14,11 @@
 // header; IPv4 less its own header as well. The lesser of the two.
 #define SERVICE_UDP_OCTETS 65507
 
+// Of the messages of a batch: so far apart that their heads do not share a cache set.
+#define SERVICE_SLOT_OCTETS (2 + SERVICE_MESSAGE_OCTETS + 191)
+
 struct connection;
+struct tcp_batch;
 struct udp_batch;
 
 struct listener {
@@ -42,7 +46,7 @@ struct service {
 	unsigned max_connections;
 	uint64_t idle_ms;
 	struct connection *oldest, *newest; // by their last progress
-	uint8_t *scratch;                   // one message with its length
+	struct tcp_batch *tcp;
 };
 
 // What a message needs besides answer().
@@ -63,6 +67,8 @@ void udp_batch_free(struct udp_batch *b);
 // Answers what has come to the listener's socket, a bounded number of batches.
 void udp_serve(struct listener *l);
 
+enum result tcp_batch_new(struct tcp_batch **out);
+void tcp_batch_free(struct tcp_batch *b);
 // False if there is no memory even to refuse: then the listener must begin anew.
 bool tcp_accept(struct listener *l);
 // Closes who made no progress for too long.

@@ -10,7 +10,7 @@
 #define BATCHES_MAX 8 // then the rest of the loop has its turn
 
 struct udp_batch {
-	uint8_t octets[BATCH][SERVICE_MESSAGE_OCTETS + 1];
+	uint8_t octets[BATCH][SERVICE_SLOT_OCTETS];
 	struct mmsghdr in[BATCH];
 	struct mmsghdr out[BATCH];
 	struct iovec in_vec[BATCH];
