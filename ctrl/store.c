@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crc32c.h"
@@ -342,12 +343,39 @@ struct content {
 	struct store_source source;
 };
 
+// What was appended and not counted any more, when the daemon was killed or the state
+// that is left is an older one: it counts as far as it verifies.
+static enum result extend(struct store_zone *z, struct content *c)
+{
+	struct stat st;
+	struct store_head last = { .to = c->place.serial };
+	uint64_t octets = c->place.octets;
+	if (fstat(c->fd, &st) != 0)
+		return RESULT_IO;
+	enum result r = store_source_file(&c->source, c->fd, (uint64_t)st.st_size);
+	if (r != RESULT_OK)
+		return r;
+	c->source.at = octets;
+	if ((uint64_t)st.st_size > octets)
+		octets = store_read_deltas(&c->source, z->apex, &last);
+	store_source_free(&c->source);
+	pthread_mutex_lock(&z->store->lock);
+	bool least = z->least == UINT64_MAX ? octets == (uint64_t)st.st_size : octets >= z->least;
+	if (least && z->place.id == c->place.id && z->place.octets == c->place.octets) {
+		z->place.octets = c->place.octets = octets;
+		z->place.serial = c->place.serial = last.to;
+	}
+	pthread_mutex_unlock(&z->store->lock);
+	return least ? RESULT_OK : RESULT_TRUNCATED;
+}
+
 static enum result open_content(struct store_zone *z, struct content *c)
 {
 	struct store *s = z->store;
 	enum result r = RESULT_OK;
 	pthread_mutex_lock(&s->lock);
 	c->place = z->place;
+	bool found = z->found;
 	if (!c->place.id || z->purge)
 		r = RESULT_NOT_FOUND;
 	else if (c->place.inside)
@@ -362,6 +390,8 @@ static enum result open_content(struct store_zone *z, struct content *c)
 		return RESULT_OK;
 	}
 	r = store_file_open(s, c->place.id, false, &c->fd);
+	if (r == RESULT_OK && found)
+		r = extend(z, c);
 	return r == RESULT_OK ? store_source_file(&c->source, c->fd, c->place.octets) : r;
 }
 
@@ -511,7 +541,7 @@ enum result store_new(struct zonedb *db, const char *path, struct store **out)
 	pthread_cond_init(&s->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	s->db = db;
-	s->lock_fd = s->zones_fd = -1;
+	s->lock_fd = s->zones_fd = s->marks_fd = -1;
 	s->next_id = 1;
 	s->due_end = &s->due;
 	s->buckets = BUCKETS_LEAST;
@@ -565,6 +595,8 @@ void store_free(struct store *s)
 	free(s->found);
 	store_db_free(s->file);
 	store_salvage_free(&s->salvage);
+	if (s->marks_fd >= 0)
+		close(s->marks_fd);
 	if (s->zones_fd >= 0)
 		close(s->zones_fd);
 	if (s->lock_fd >= 0)

@@ -576,6 +576,19 @@ enum result store_read_zone(struct store_source *s, const uint8_t *apex, struct 
 						: r;
 }
 
+uint64_t store_read_deltas(struct store_source *s, const uint8_t *apex, struct store_head *last)
+{
+	struct store_head head = *last;
+	struct loading l = { .apex = apex, .last = &head, .begun = true };
+	const struct store_sink sink = { .head = load_head, .arg = &l };
+	uint64_t octets = s->at;
+	while (store_read_segment(s, &sink) == RESULT_OK) {
+		octets = s->at;
+		*last = head;
+	}
+	return octets;
+}
+
 // ---- states
 
 static void put_primary(struct wire_out *o, const struct store_primary *p)

@@ -99,6 +99,10 @@ enum result store_read_segment(struct store_source *s, const struct store_sink *
 enum result store_read_zone(struct store_source *s, const uint8_t *apex, struct zone_txn *txn,
 			    struct store_head *last);
 
+// How far, from where the source stands, it is deltas that go on from `last`, which
+// becomes the last one's head: octets from the source's start.
+uint64_t store_read_deltas(struct store_source *s, const uint8_t *apex, struct store_head *last);
+
 // ---- states
 
 struct store_primary {

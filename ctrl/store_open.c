@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the store finds in its folder at start: states, images, leftovers.
 //
-// Nothing is believed that does not verify. A zone whose state is lost is
-// rebuilt from its image.
+// Nothing is believed that does not verify. A zone whose state is lost, or tells of
+// an older image than there is, is rebuilt from its image.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -131,7 +131,7 @@ static enum result adopt(struct store *s, const struct found *f, uint64_t octets
 		z = store_zone_new(s, f->first.apex.wire);
 	if (!z)
 		return RESULT_NO_MEMORY;
-	if (z->found_state || z->place.id > f->first.id)
+	if (z->place.id >= f->first.id)
 		return RESULT_EXISTS;
 	if (z->place.id && !z->place.inside)
 		store_file_remove(s, z->place.id);
@@ -251,14 +251,50 @@ static enum result read_states(struct store *s, const char *path)
 	return r;
 }
 
+// What verifies may be older than what was stored last: then it does not count.
+static void compare_mark(struct store *s, struct store_zone *z, const struct store_mark *mark)
+{
+	char name[NAME_TEXT_SIZE];
+	z->least = !mark ? UINT64_MAX : mark->id == z->place.id ? mark->octets : 0;
+	if (!mark || mark->id <= z->place.id)
+		return;
+	log_error("zone %s: only an older image is left of what was stored: the zone is to be "
+		  "fetched anew",
+		  name_to_text(z->apex, name));
+	z->place = (struct store_place){ 0 };
+	z->found_image = NULL;
+	s->stats.refused++;
+}
+
+static enum result compare_marks(struct store *s)
+{
+	char path[4200];
+	struct store_marks marks;
+	snprintf(path, sizeof(path), "%s/marks", s->path);
+	enum result r = store_marks_read(path, &marks);
+	if (r != RESULT_OK)
+		return r;
+	for (size_t i = 0; i < s->buckets; i++) {
+		for (struct store_zone *z = s->bucket[i]; z; z = z->next) {
+			uint64_t id = store_mark_name(z->apex, z->apex_len);
+			if (z->place.id)
+				compare_mark(s, z, store_marks_find(&marks, id));
+		}
+	}
+	store_marks_free(&marks);
+	return RESULT_OK;
+}
+
 static enum result list_found(struct store *s)
 {
 	s->found = calloc(s->count + 1, sizeof(struct store_zone *));
 	if (!s->found)
 		return RESULT_NO_MEMORY;
 	for (size_t i = 0; i < s->buckets; i++) {
-		for (struct store_zone *z = s->bucket[i]; z; z = z->next)
+		for (struct store_zone *z = s->bucket[i]; z; z = z->next) {
 			s->found[s->found_count++] = z;
+			z->found = true;
+		}
 	}
 	return RESULT_OK;
 }
@@ -274,5 +310,7 @@ enum result store_open(struct store *s)
 		r = read_states(s, path);
 	if (r == RESULT_OK)
 		r = sweep(s);
+	if (r == RESULT_OK)
+		r = compare_marks(s);
 	return r == RESULT_OK ? list_found(s) : r;
 }

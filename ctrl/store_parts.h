@@ -8,6 +8,7 @@
 #include "log.h"
 #include "store.h"
 #include "store_db.h"
+#include "store_marks.h"
 
 struct store_delta {
 	struct store_delta *next;
@@ -20,6 +21,7 @@ struct store_zone {
 	struct store_zone *next;     // in its bucket
 	struct store_zone *next_due; // in the store's list
 	bool configured;
+	bool found;                  // at start, and nothing was stored of it since
 	bool due;                    // in the list
 	bool storing;                // the thread has taken it
 	bool whole;                  // its whole image is to be stored
@@ -32,7 +34,9 @@ struct store_zone {
 	// At start: what was found, in the salvage.
 	const uint8_t *found_state, *found_image;
 	size_t found_state_len, found_image_len;
-	uint64_t found_unix_s; // of a file without a state: when it was published
+	uint64_t found_unix_s; // of an image without a state: when it was published
+	uint64_t least;        // octets that a file must have; UINT64_MAX: verify to its end
+	uint32_t slot;         // of its mark, from 1; 0: none yet
 	uint8_t apex_len;
 	uint8_t apex[]; // in lower case
 };
@@ -43,6 +47,8 @@ struct store {
 	int lock_fd, zones_fd; // the folder's lock; the folder of files
 	struct store_salvage salvage;
 	struct store_db *file; // the thread's; the loop's for reading, with `lock`
+	int marks_fd;          // the thread's; -1 until it begins
+	uint32_t marks_count;
 	uint64_t next_id;
 	struct store_zone **found; // at start: all that is to stand in a fresh file
 	size_t found_count;

@@ -226,6 +226,8 @@ static enum result append_deltas(struct group *g, struct work *w)
 		w->appended = true;
 		g->deltas++;
 	}
+	if (r == RESULT_OK && ftruncate(fd, (off_t)w->place.octets) != 0)
+		r = RESULT_IO; // nothing from before may follow
 	if (r == RESULT_OK)
 		r = store_file_sync(fd);
 	int saved = errno;
@@ -274,8 +276,33 @@ static enum result delete_state(struct group *g, struct work *w)
 	key[0] = 'i';
 	if (r == RESULT_OK)
 		r = store_db_delete(g->store->file, key, key_len);
+	// Before it counts, so that no start takes it for an image that has lost its state.
+	if (w->old.id && !w->old.inside)
+		store_file_remove(g->store, w->old.id);
 	w->place = (struct store_place){ 0 };
 	return r;
+}
+
+static struct store_mark mark_of(const struct store_zone *z, const struct store_place *place)
+{
+	return (struct store_mark){ .name = store_mark_name(z->apex, z->apex_len),
+				    .id = place->id,
+				    .octets = place->octets };
+}
+
+// Notes what was stored, once it counts and before anybody hears of it.
+static void write_marks(struct group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		const struct work *w = &g->works[i];
+		struct store_zone *z = w->zone;
+		if (!w->image && !w->appended)
+			continue;
+		if (!z->slot)
+			z->slot = ++g->store->marks_count;
+		const struct store_mark mark = mark_of(z, &w->place);
+		store_marks_put(g->store->marks_fd, z->slot - 1, &mark);
+	}
 }
 
 static enum result write_group(struct group *g)
@@ -292,11 +319,15 @@ static enum result write_group(struct group *g)
 	}
 	if (r == RESULT_OK && g->renamed)
 		r = store_folder_sync(g->store);
+	if (r != RESULT_OK) {
+		int saved = errno;
+		store_db_abort(g->store->file);
+		errno = saved;
+		return r;
+	}
+	r = store_db_commit(g->store->file);
 	if (r == RESULT_OK)
-		return store_db_commit(g->store->file);
-	int saved = errno;
-	store_db_abort(g->store->file);
-	errno = saved;
+		write_marks(g);
 	return r;
 }
 
@@ -362,6 +393,7 @@ static void settle(struct store *s, struct group *g, bool stored)
 	for (size_t i = 0; i < g->count; i++) {
 		struct work *w = &g->works[i];
 		w->zone->storing = false;
+		w->zone->found &= !stored || !(w->image || w->appended);
 		if (stored) {
 			w->zone->place = w->place;
 			if (w->image)
@@ -401,15 +433,14 @@ static enum result put_found(struct store_db *db, const struct store_zone *z)
 {
 	uint8_t key[STORE_KEY_MAX], octets[STORE_STATE_MAX];
 	size_t key_len = store_key('s', z, key);
-	struct store_entry e = { key, z->found_state, key_len, z->found_state_len };
-	struct store_state rebuilt = { .place = z->place,
-				       .timers.refreshed_unix_s = z->found_unix_s };
+	struct store_entry e = { .key = key, .value = octets, .key_len = key_len };
+	struct store_state state = { .timers.refreshed_unix_s = z->found_unix_s };
 	enum result r = RESULT_OK;
-	if (!e.value && z->place.id) {
-		e.value = octets;
-		e.value_len = store_state_write(&rebuilt, key, key_len, octets);
-	}
-	if (e.value)
+	if (z->found_state)
+		store_state_read(&state, key, key_len, z->found_state, z->found_state_len);
+	state.place = z->place;
+	e.value_len = store_state_write(&state, key, key_len, octets);
+	if (z->found_state || z->place.id)
 		r = store_db_put(db, &e);
 	if (r == RESULT_OK && z->place.inside && z->found_image) {
 		key[0] = 'i';
@@ -441,12 +472,36 @@ static enum result make_file(struct store *s, struct store_db **out)
 	return r;
 }
 
+// The marks of all that was found.
+static enum result make_marks(struct store *s)
+{
+	char path[4200];
+	struct store_mark *list = calloc(s->found_count + 1, sizeof(*list));
+	uint32_t count = 0;
+	if (!list)
+		return RESULT_NO_MEMORY;
+	for (size_t i = 0; i < s->found_count; i++) {
+		struct store_zone *z = s->found[i];
+		if (!z->place.id)
+			continue;
+		list[count] = mark_of(z, &z->place);
+		z->slot = ++count;
+	}
+	snprintf(path, sizeof(path), "%s/marks", s->path);
+	enum result r = store_marks_new(path, list, count, &s->marks_fd);
+	s->marks_count = count;
+	free(list);
+	return r;
+}
+
 static enum result prepare(struct store *s)
 {
 	struct store_db *db;
 	if (s->file)
 		return RESULT_OK;
-	enum result r = make_file(s, &db);
+	enum result r = s->marks_fd < 0 ? make_marks(s) : RESULT_OK;
+	if (r == RESULT_OK)
+		r = make_file(s, &db);
 	if (r != RESULT_OK)
 		return r;
 	pthread_mutex_lock(&s->lock);

@@ -215,8 +215,9 @@ def test_full_disk(stage):
         os.unlink(scene.server.path("sock"))
         scene.silence()
         scene.server.start()
-        assert scene.client.serial(LARGE) == 1
-        scene.must_equal(LARGE, large_text(1))
+        serial = scene.client.serial(LARGE)
+        assert serial in (1, 2, 3), "what was stored, or what there was room to append"
+        scene.must_equal(LARGE, large_text(serial))
         scene.primary.start()
         scene.server.ctl("zone", "refresh", LARGE)
         wait_for(lambda: scene.client.serial(LARGE) == 3, 20, "updated")

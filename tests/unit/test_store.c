@@ -573,6 +573,70 @@ static void test_flipped_files(void)
 	remove_folder(folder);
 }
 
+// One octet of the state file changed, as of one that was killed: what comes back is
+// what was stored last, and not what LMDB held of it before.
+static void flip_state(struct flipping *f, off_t at, uint8_t mask)
+{
+	char folder[64], path[128];
+	struct fixture x;
+	struct store_timers got;
+	uint8_t octet = 0;
+	make_folder(folder);
+	copy_folder(f->from, folder);
+	snprintf(path, sizeof(path), "%s/state.mdb", folder);
+	int fd = open(path, O_RDWR);
+	CU_ASSERT_FATAL(fd >= 0 && pread(fd, &octet, 1, at) == 1);
+	octet ^= mask;
+	CU_ASSERT_EQUAL(pwrite(fd, &octet, 1, at), 1);
+	close(fd);
+	begin(&x, folder);
+	uint32_t small = load(&x, "small.example", &got);
+	uint32_t large = load(&x, "large.example", &got);
+	CU_ASSERT(small == 0 || digest(&x, "small.example") == f->small_digest);
+	CU_ASSERT(large == 0 || digest(&x, "large.example") == f->large_digest);
+	f->tried++;
+	f->kept += small && large;
+	f->refused += !small || !large;
+	end(&x);
+	remove_folder(folder);
+}
+
+static void test_flipped_state(void)
+{
+	char folder[64], path[128], text[sizeof(small_text) + 32];
+	struct fixture f;
+	struct stat st;
+	struct flipping flipping = { .from = folder };
+	make_folder(folder);
+	begin(&f, folder);
+	char *large = large_text(3, 5000);
+	store_whole(&f, "large.example", large);
+	CU_ASSERT_EQUAL(store_start(f.store), RESULT_OK);
+	for (uint32_t i = 0; i < 6; i++) {
+		snprintf(text, sizeof(text), "%sv 300 A 192.0.2.%u\n", small_text, i);
+		store_whole(&f, "small.example", text);
+		change_host(&f, "large.example", 3 + i, 10 + i);
+		CU_ASSERT(settled(zone_of(&f, "small.example")));
+		CU_ASSERT(settled(zone_of(&f, "large.example")));
+	}
+	flipping.small_digest = digest(&f, "small.example");
+	flipping.large_digest = digest(&f, "large.example");
+	end(&f);
+	snprintf(path, sizeof(path), "%s/state.mdb", folder);
+	CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
+	log_set_level(LOG_LEVEL_ERROR - 1);
+	for (off_t at = 0; at < st.st_size; at++) {
+		off_t in_page = at % 4096, dense = at < 8192 ? 160 : 32;
+		if (in_page < dense || in_page % 97 == 0)
+			flip_state(&flipping, at, (uint8_t)(1u << at % 3));
+	}
+	log_set_level(LOG_LEVEL_ERROR);
+	CU_ASSERT(flipping.tried > 500);
+	CU_ASSERT(flipping.kept > 0 && flipping.refused > 0);
+	free(large);
+	remove_folder(folder);
+}
+
 // Without its state a large zone is rebuilt from its file, a small one is gone.
 static void test_state_lost(void)
 {
@@ -698,6 +762,7 @@ static void test_full_disk(void)
 
 UNIT_MAIN("store", { "CRC32C", test_crc }, { "round trip", test_round_trip },
 	  { "deltas", test_deltas }, { "compaction", test_compaction }, { "torn", test_torn },
-	  { "flipped octets", test_flipped }, { "flipped octets in files", test_flipped_files },
-	  { "state lost", test_state_lost }, { "purge", test_purge },
-	  { "one daemon a folder", test_one_daemon }, { "full disk", test_full_disk })
+	  { "flipped state", test_flipped_state }, { "flipped octets", test_flipped },
+	  { "flipped octets in files", test_flipped_files }, { "state lost", test_state_lost },
+	  { "purge", test_purge }, { "one daemon a folder", test_one_daemon },
+	  { "full disk", test_full_disk })
