@@ -398,22 +398,34 @@ static void read_options(struct xfr *x, struct wire w)
 	}
 }
 
-// Passes the sections behind the answers; nothing may follow them.
+// Passes the sections behind the answers; nothing may follow them. OPT stands in the
+// additional section, once, and is the root's; it has the upper octet of the rcode
+// (RFC 6891 section 6.1).
 static enum xfr_reason pass_rest(struct xfr *x, struct wire *w, const struct header *h)
 {
+	bool opt = false;
 	for (unsigned left = (unsigned)h->authority + h->additional; left; left--) {
+		const uint8_t *owner = w->pos;
 		if (name_skip(w) != RESULT_OK)
 			return XFR_REASON_MALFORMED;
 		uint16_t type = wire_u16(w);
-		wire_take(w, 6); // class, TTL
+		wire_u16(w); // class
+		uint32_t ttl = wire_u32(w);
 		uint16_t rdlen = wire_u16(w);
 		const uint8_t *rdata = wire_take(w, rdlen);
 		if (w->failed)
 			return XFR_REASON_MALFORMED;
-		if (type == RRTYPE_OPT && left <= h->additional)
-			read_options(x, wire_init(rdata, rdlen));
+		if (type != RRTYPE_OPT)
+			continue;
+		if (opt || left > h->additional || *owner != 0)
+			return XFR_REASON_MALFORMED;
+		opt = true;
+		x->rcode |= (uint16_t)(ttl >> 24 << 4);
+		read_options(x, wire_init(rdata, rdlen));
 	}
-	return wire_left(w) == 0 ? XFR_REASON_NONE : XFR_REASON_MALFORMED;
+	if (wire_left(w) != 0)
+		return XFR_REASON_MALFORMED;
+	return reason_of_rcode(x->rcode);
 }
 
 // --- a SOA query ----------------------------------------------------------
@@ -429,10 +441,13 @@ static enum xfr_reason take_soa(struct xfr *x, struct wire *w, const struct head
 		if (reason != XFR_REASON_NONE)
 			return reason;
 		x->stats.records++;
-		if (is_apex_soa(x, &record)) {
-			x->soa = soa_of(&record);
-			found = true;
-		}
+		if (!is_apex_soa(x, &record))
+			continue;
+		struct soa soa = soa_of(&record);
+		if (found && soa.serial != x->soa.serial)
+			return XFR_REASON_MALFORMED; // which of them?
+		x->soa = soa;
+		found = true;
 	}
 	enum xfr_reason reason = pass_rest(x, w, h);
 	if (reason == XFR_REASON_NONE && !found)

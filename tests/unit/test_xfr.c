@@ -990,6 +990,52 @@ static void expire_option(void)
 	CU_ASSERT_EQUAL(expire_s, 65536);
 }
 
+// Where OPT may not stand (RFC 6891 section 6.1), and an rcode that it completes.
+static void opt_out_of_place(void)
+{
+	static const struct {
+		const char *octets;
+		size_t len;
+		uint8_t authority, additional;
+		enum xfr_reason reason;
+	} cases[] = {
+		{ "\0\0\x29\4\xd0\0\0\0\0\0\0", 11, 0, 1, XFR_REASON_NONE },
+		{ "\0\0\x29\4\xd0\0\0\0\0\0\0", 11, 1, 0, XFR_REASON_MALFORMED },
+		{ "\0\0\x29\4\xd0\0\0\0\0\0\0\0\0\x29\4\xd0\0\0\0\0\0\0", 22, 0, 2,
+		  XFR_REASON_MALFORMED },
+		{ "\1x\0\0\x29\4\xd0\0\0\0\0\0\0", 13, 0, 1, XFR_REASON_MALFORMED },
+		{ "\0\0\x29\4\xd0\1\0\0\0\0\0", 11, 0, 1, XFR_REASON_RCODE },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		open_with((struct xfr_options){ .kind = XFR_SOA, .udp = true, .edns = true });
+		begin_question(DNS_FLAG_QR | DNS_FLAG_AA, &apex, RRTYPE_SOA);
+		record(SOA2);
+		wire_put_bytes(&msg.w, cases[i].octets, cases[i].len);
+		wire_poke_be16(msg.octets + 8, cases[i].authority);
+		wire_poke_be16(msg.octets + 10, cases[i].additional);
+		finish(PLAIN);
+		datagram();
+		CU_ASSERT_EQUAL(xfr_reason(x), cases[i].reason);
+		CU_ASSERT_EQUAL(xfr_rcode(x), cases[i].reason == XFR_REASON_RCODE ? 16 : 0);
+		close_all();
+	}
+}
+
+// Of two different serials neither is believed; one that is said twice is.
+static void soa_twice(void)
+{
+	for (int i = 0; i < 2; i++) {
+		open_with((struct xfr_options){ .kind = XFR_SOA, .udp = true });
+		begin_question(DNS_FLAG_QR | DNS_FLAG_AA, &apex, RRTYPE_SOA);
+		record(SOA2);
+		record(i ? SOA1 : SOA2);
+		finish(PLAIN);
+		CU_ASSERT_EQUAL(datagram(), i ? XFR_FAILED : XFR_DONE);
+		CU_ASSERT_EQUAL(xfr_reason(x), i ? XFR_REASON_MALFORMED : XFR_REASON_NONE);
+		close_all();
+	}
+}
+
 static void one_budget_for_all(void)
 {
 	struct xfr_budget budget = { .limit = 200 };
@@ -1075,6 +1121,8 @@ static const struct unit_test tests[] = {
 	{ "IXFR: TSIG", ixfr_with_tsig },
 	{ "IXFR: UDP", ixfr_over_udp },
 	{ "EDNS EXPIRE", expire_option },
+	{ "OPT out of place", opt_out_of_place },
+	{ "SOA twice", soa_twice },
 	{ "one budget for all", one_budget_for_all },
 	{ "out of zone, refused", out_of_zone_refused },
 	{ "a failure leaves the served zone", failure_leaves_the_served_zone },
