@@ -84,6 +84,10 @@ class Close(Exception):
     """A step: close the connection now."""
 
 
+class Reset(Exception):
+    """A step: break the connection now."""
+
+
 class Pause:
     """A step: wait some seconds."""
 
@@ -101,13 +105,11 @@ def record(owner, rdtype, text, ttl=300, origin=None, rdclass="IN"):
     return dns.rrset.from_rdata(dns.name.from_text(owner, origin), ttl, rdata)
 
 
-class Scripted:
-    """Serves one zone on UDP and TCP. `replies[QTYPE]` is called with a Query and
+class Zone:
+    """A zone, and what a primary says of it: `replies[QTYPE]` is called with a Query and
     returns the steps of the reply; the tests put their own there."""
 
-    address = net.SCRIPTED
-
-    def __init__(self, ns, origin, key=None, timers="3600 600 604800 300"):
+    def __init__(self, origin, key=None, timers="3600 600 604800 300"):
         self.origin = origin
         self.key = key
         self.timers = timers
@@ -115,27 +117,7 @@ class Scripted:
         self.expire = None  # seconds that its copy lasts (RFC 7314)
         self.extra = []
         self.queries = []
-        self.peers = []  # the addresses of who asked
-        self.connections = 0
-        self.errors = []
-        self.stopping = False
         self.good()
-        with ns:
-            self.tcp = socket.create_server((self.address, 53), backlog=64)
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind((self.address, 53))
-        for serve in (self.serve_udp, self.serve_tcp):
-            threading.Thread(target=serve, daemon=True).start()
-
-    def start(self):
-        return self
-
-    def stop(self):
-        self.stopping = True
-        self.tcp.shutdown(socket.SHUT_RDWR)
-        self.tcp.close()
-        self.udp.close()
-        assert not self.errors, f"the scripted primary failed: {self.errors}"
 
     def good(self):
         """Behaves well from now on."""
@@ -206,17 +188,56 @@ class Scripted:
             return self.soa_reply(q)
         return self.signed(q, [self.message(q, self.ixfr_rrsets(q))])
 
-    # How it serves
-
     def asked(self, qtype):
         """How many queries of this type came so far."""
         return sum(q.type == qtype for q in self.queries)
 
+
+class Scripted(Zone):
+    """A primary that serves one zone on UDP and TCP at `address`. `behave(connection)`,
+    if set, has each TCP connection instead."""
+
+    address = net.SCRIPTED
+
+    def __init__(self, ns, origin, key=None, address=None, **options):
+        super().__init__(origin, key, **options)
+        self.address = address or self.address
+        self.behave = None
+        self.peers = []  # the addresses of who asked
+        self.connections = 0
+        self.errors = []
+        self.stopping = False
+        with ns:
+            self.tcp = socket.create_server((self.address, 53), backlog=512)
+            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.udp.bind((self.address, 53))
+        for serve in (self.serve_udp, self.serve_tcp):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def start(self):
+        return self
+
+    def stop(self):
+        self.stopping = True
+        for listener in (self.tcp, self.udp):
+            try:
+                listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for it
+            except OSError:  # UDP is not connected, says Linux, having done it
+                pass
+            listener.close()
+        assert not self.errors, f"the scripted primary failed: {self.errors}"
+
+    def zone_of(self, _name):
+        """The zone that a query for this name is about."""
+        return self
+
     def steps(self, wire, transport):
         try:
             q = Query(wire, transport, self.key)
-            self.queries.append(q)
-            yield from self.replies[q.type](q)
+            zone = self.zone_of(q.name)
+            zone.queries.append(q)
+            yield from zone.replies[q.type](q)
         except Exception as e:  # whatever a test's script does wrong, the test must see
             self.errors.append(e)
             raise
@@ -247,6 +268,9 @@ class Scripted:
         connection.settimeout(60)
         with connection:
             try:
+                if self.behave and transport == "tcp":
+                    self.behave(connection)
+                    return
                 while True:
                     for step in self.steps(receive_message(connection), transport):
                         if isinstance(step, Raw):
@@ -255,12 +279,35 @@ class Scripted:
                             connection.sendall(frame(step))
                         elif isinstance(step, Pause):
                             time.sleep(step.seconds)
+                        elif step is Reset:
+                            reset(connection)
+                            return
                         else:
                             return
             except (OSError, EOFError):
                 return
             except Exception:
                 return
+
+
+class ScriptedMany(Scripted):
+    """A primary of many zones, each with a script of its own."""
+
+    def __init__(self, ns, origins, key=None, address=None, **options):
+        self.zones = {dns.name.from_text(o): Zone(o, key, **options) for o in origins}
+        super().__init__(ns, "root.test", key, address)
+
+    def zone_of(self, name):
+        return self.zones[name]
+
+    def zone(self, origin):
+        return self.zones[dns.name.from_text(origin)]
+
+
+def reset(connection):
+    """Closes it with a RST, what is not sent yet is lost."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def notify_wire(zone, key=None, shift=0, serial=None):

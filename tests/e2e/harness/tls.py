@@ -68,7 +68,6 @@ class ScriptedTls(Scripted):
 
     def __init__(self, ns, origin, tls, **options):
         self.context = tls
-        self.behave = None
         self.opened = 0  # how many connections came with a good handshake
         self.standing = set()
         super().__init__(ns, origin, **options)
