@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import time
 
 import dns.query
 import dns.tsigkeyring
@@ -17,26 +18,31 @@ from .process import Process, wait_for
 KEY = ("transfer.example", "hmac-sha256", "bXVsYXRvIHVuZGVyc3R1ZHkgc2VjcmV0IG9mIDMyIQ==")
 OTHER_KEY = ("other.example", "hmac-sha512", "YW5vdGhlciBzZWNyZXQsIHdoaWNoIG5vYm9keSBrbm93cw==")
 
+SAME = object()  # as the notify_key: the transfers'
+
 
 class Peer:
     """A name server at `address` that serves `content` ({origin: zone text or path
     of a file}) to anyone, or only to `key`, and tells `notify` of changes. Over UDP
     it sends `edns_octets` at most. With `ixfr` it works out what has changed when it
-    rereads a file, and gives that by IXFR."""
+    rereads a file, and gives that by IXFR. `notify_key` signs NOTIFY, if that is another
+    than the transfers' or none."""
 
     address = None
 
     def __init__(self, ns, workdir, content, key=None, notify=(net.SERVER,), cpus=None,
-                 updates=False, edns_octets=1232, ixfr=False):
+                 updates=False, edns_octets=1232, ixfr=False, notify_key=SAME):
         self.ns = ns
         self.ixfr = ixfr
         self.dir = os.path.join(workdir, type(self).__name__.lower())
         self.key = key
         self.notify = notify
+        self.notify_key = key if notify_key is SAME else notify_key
         self.cpus = cpus
         self.updates = updates
         self.edns_octets = edns_octets
         self.process = None
+        self.replaced = 0
         os.makedirs(self.dir, exist_ok=True)
         self.files = {}
         for origin, text in content.items():
@@ -75,10 +81,18 @@ class Peer:
     def replace_zone(self, origin, text):
         """Another version of a zone, from its text."""
         self.files[origin] = self.zone_file(origin, text)
+        if not text.startswith("/"):
+            self.replaced += 1  # servers look at the second in which a file was written
+            later = time.time() + 2 * self.replaced
+            os.utime(self.files[origin], (later, later))
         self.reload(origin)
 
     def reload(self, _origin):
         self.process.signal(signal.SIGHUP)
+
+    def keys(self):
+        """All that the configuration must define."""
+        return [k for k in dict.fromkeys((self.key, self.notify_key)) if k]
 
     def write_config(self):
         raise NotImplementedError
@@ -93,12 +107,11 @@ class Bind(Peer):
     address = net.BIND
 
     def write_config(self):
-        key = allow = ""
-        if self.key:
-            name, algorithm, secret = self.key
-            key = f'key "{name}" {{ algorithm {algorithm}; secret "{secret}"; }};\n'
-            allow = f'key "{name}";'
-        also = "".join(f"{a}{' key ' + self.key[0] if self.key else ''}; " for a in self.notify)
+        key = "".join(f'key "{name}" {{ algorithm {algorithm}; secret "{secret}"; }};\n'
+                      for name, algorithm, secret in self.keys())
+        allow = f'key "{self.key[0]}";' if self.key else ""
+        signed = f" key {self.notify_key[0]}" if self.notify_key else ""
+        also = "".join(f"{a}{signed}; " for a in self.notify)
         config = f"""{key}
 options {{
     directory "{self.dir}";
@@ -161,14 +174,12 @@ class Knot(Peer):
 
     def write_config(self):
         os.makedirs(self.path("db"), exist_ok=True)  # journals are not kept without it
-        key = ""
-        name = None
-        if self.key:
-            name, algorithm, secret = self.key
-            key = (f"key:\n  - id: {name}\n    algorithm: {algorithm}\n"
-                   f"    secret: {secret}\n")
-        with_key = f"    key: {name}\n" if name else ""
-        remotes = [f'  - id: to{i}\n    address: "{a}"\n    via: "{self.source_for(a)}"\n{with_key}'
+        key = "".join(f"  - id: {name}\n    algorithm: {algorithm}\n    secret: {secret}\n"
+                      for name, algorithm, secret in self.keys())
+        key = key and f"key:\n{key}"
+        with_key = f"    key: {self.key[0]}\n" if self.key else ""
+        signed = f"    key: {self.notify_key[0]}\n" if self.notify_key else ""
+        remotes = [f'  - id: to{i}\n    address: "{a}"\n    via: "{self.source_for(a)}"\n{signed}'
                    for i, a in enumerate(self.notify)]
         targets = ", ".join(f"to{i}" for i in range(len(remotes)))
         targets = f"    notify: [{targets}]\n" if remotes else ""
@@ -234,18 +245,17 @@ server:
 remote-control:
     control-enable: no
 """
-        name = "NOKEY"
-        if self.key:
-            name, algorithm, secret = self.key
+        for name, algorithm, secret in self.keys():
             config += (f'key:\n    name: "{name}"\n    algorithm: {algorithm}\n'
                        f'    secret: "{secret}"\n')
+        name, signed = (k[0] if k else "NOKEY" for k in (self.key, self.notify_key))
         for origin, path in self.files.items():
             config += (f'zone:\n    name: "{origin}"\n    zonefile: "{path}"\n'
                        f"    provide-xfr: 0.0.0.0/0 {name}\n    provide-xfr: ::/0 {name}\n"
                        f"    outgoing-interface: {self.address}\n" + self.zone_options(origin)
                        + f"    outgoing-interface: {net.v6(self.address)}\n"
                        + ("    store-ixfr: yes\n    create-ixfr: yes\n" if self.ixfr else "")
-                       + "".join(f"    notify: {a} {name}\n" for a in self.notify))
+                       + "".join(f"    notify: {a} {signed}\n" for a in self.notify))
         zones.write(self.path("nsd.conf"), config)
 
     def zone_options(self, _origin):
@@ -290,6 +300,7 @@ cache-ttl=0
 query-cache-ttl=0
 negquery-cache-ttl=0
 zone-cache-refresh-interval=0
+send-signed-notify={"yes" if self.notify_key else "no"}
 guardian=no
 daemon=no
 """)
@@ -300,13 +311,14 @@ daemon=no
         self.fill()
 
     def fill(self):
-        if self.key:
-            self.util("import-tsig-key", *self.key)
+        """A key of the zone is that of its NOTIFYs as well; it goes without where not."""
+        for key in self.keys():
+            self.util("import-tsig-key", *key)
         for origin, path in self.files.items():
             self.util("load-zone", origin, path)
             self.util("set-kind", origin, "primary")
-            if self.key:
-                self.util("activate-tsig-key", origin, self.key[0], "primary")
+            for key in self.keys():
+                self.util("activate-tsig-key", origin, key[0], "primary")
 
     def reload(self, origin):
         self.util("load-zone", origin, self.files[origin])

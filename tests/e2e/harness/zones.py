@@ -57,6 +57,17 @@ def many_names(count, first=0):
                    for i in range(first, first + count))
 
 
+def changing_zone(origin, serial, names=0):
+    """A zone of which every version changes, adds and removes a little."""
+    # NSD 4.6 adds all records of the apex again, whatever has changed: none but the least.
+    body = "".join(line for line in VARIED.splitlines(True) if line[0] != "@")
+    body += many_names(names)
+    body += f'version TXT "v{serial}"\n' + "".join(f"only{serial} A 192.0.2.{i}\n"
+                                                  for i in range(1, 4))
+    body += f"grows {300 + serial} A 192.0.2.1\n"
+    return zone_text(origin, serial, body)
+
+
 def write(path, text):
     """Writes a file whole, so that nobody reads half of it; returns its path."""
     part = f"{path}.part"
