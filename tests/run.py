@@ -299,7 +299,8 @@ def stage_differential():
     say("differential")
     record = os.path.join(LOGS, "differential.json")
     status = run("differential", ["tests/differential/run", "--generate", "30", "--seed", "1",
-                                  "--queries", "10000", "--show", "--json", record], 240,
+                                  "--queries", "10000", "--show", "--strict", "--json", record],
+                 240,
                  {"UNDERSTUDY_BUILD": directory})
     count("pass" if status == 0 else "fail", "differential: 30 zones, 10,000 queries",
           f"exit status {status}" if status else "")

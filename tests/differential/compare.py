@@ -137,7 +137,7 @@ def leads_out(query, answer, names):
         return False
     chain = [proof.labels_of(name)[0] for name in aliases(query, answer)]
     to = names.zone_of(chain[-1], query.rdtype)
-    return len(chain) > 1 and to is not None and to != names.zone_of(chain[-2])
+    return len(chain) > 1 and to is not None and to != names.zone_of(chain[-2], query.rdtype)
 
 
 def truncated_difference(query, pair, whole, said, names):

@@ -25,13 +25,13 @@ LABELS = [b"a", b"b", b"c", b"www", b"*", b"ns", b"nope", b"\0", b"\xff", b"zz",
 
 class Names:
     """The names of a zone file that has one record a line, all names absolute.
-    A name is a tuple of labels in lower case, without the root's. `zones` are the apexes of all
-    zones that are served."""
+    A name is a tuple of labels in lower case, without the root's. `zones` are all that are
+    served: {apex: path of the file}."""
 
-    def __init__(self, origin, path, zones=()):
+    def __init__(self, origin, path, zones=None):
         self.text = origin
         self.origin = labels_of(origin)
-        self.zones = {self.origin, *zones}
+        self.zones = zones or {self.origin: path}
         self.owners = {}
         self.targets = set()
         self.hashes = set()

@@ -88,7 +88,8 @@ class Shrinker:
                     whole = None
         origin = min(files, key=lambda o: -len(questions.labels_of(o)) if questions.covers(
             o, self.query.name) else 0)
-        names = questions.Names(origin, files[origin], map(questions.labels_of, files))
+        names = questions.Names(origin, files[origin],
+                                {questions.labels_of(o): path for o, path in files.items()})
         _, found = compare.judge(self.query, replies, None if self.query.tcp else whole, judges,
                                  names)
         if last:

@@ -30,7 +30,7 @@ class Names(questions.Names):
     def __init__(self):
         self.owners = {(b"ns", b"cut", b"z"): {1}}
         self.empty = frozenset()
-        self.zones = {(b"z",), (b"child", b"z")}
+        self.zones = dict.fromkeys([(b"z",), (b"child", b"z")], os.devnull)
 
     def exists(self, _name):
         return True
