@@ -128,8 +128,10 @@ def lower_case(d):
     return d.peer == NSD and d.what == "answer" and fold(d.ours.answer) == fold(d.theirs.answer)
 
 
-def knot_fails(d):
-    return d.peer == KNOT and d.theirs.rcode == dns.rcode.SERVFAIL
+def octet_zero(d):
+    return d.peer == KNOT and any(
+        d.zone(name).exists((name[i] + b"\0", *name[i + 1:]))
+        for name in d.chain() for i in range(len(name)))
 
 
 def cut_off(d):
@@ -139,7 +141,7 @@ def cut_off(d):
 
 ROWS = (meta_type, sig_or_key, nsec_at_cut, any_behind_dname, dname_into_itself,
         dname_of_wildcard, below_dname, owner_of_nsec3, star_without_parent, alias_out,
-        denial_type, one_tree, no_proof, lower_case, knot_fails, cut_off)
+        denial_type, one_tree, no_proof, lower_case, octet_zero, cut_off)
 
 
 def explain(difference):
