@@ -77,6 +77,7 @@ static void build_worlds(void)
 	world_signed_zone(&family, "sec.z.test.",
 			  "@ 300 SOA ns root 1 1 1 1 60\n@ 300 NS ns\nns 300 A 192.0.2.6\n"
 			  "up 300 CNAME @\n"
+			  "ra 300 DNAME rb\nrb 300 DNAME @\n"
 			  "long 300 DNAME " L63 L63 L63 "\n",
 			  &by_nsec);
 	world_open(&nsec3);
@@ -529,6 +530,25 @@ static void test_nsec3_referral(void)
 		  NAMES("z.test."), NAMES("ins.z.test."), "cins.z.test.", RRTYPE_A);
 }
 
+// ANY leads to the owner of a DNAME that led on: that and its signature are not given
+// again, its NSEC is.
+static void test_dname_again(void)
+{
+#define SEC_SIG(owner, of, labels) \
+	"an " owner ".sec.z.test. 300 RRSIG " of " " labels " sec.z.test.\n"
+	ASK(&family,
+	    "rcode 0 aa\nan ra.sec.z.test. 300 DNAME rb.sec.z.test.\n" SEC_SIG(
+		    "ra", "DNAME",
+		    "4") "an ra.ra.sec.z.test. 300 CNAME ra.rb.sec.z.test.\n"
+			 "an rb.sec.z.test. 300 DNAME sec.z.test.\n" SEC_SIG(
+				 "rb", "DNAME",
+				 "4") "an ra.rb.sec.z.test. 300 CNAME ra.sec.z.test.\n"
+				      "an ra.sec.z.test. 60 NSEC rb.sec.z.test. DNAME RRSIG NSEC\n"
+				      "an ra.sec.z.test. 60 RRSIG NSEC 4 sec.z.test.\nopt 1232 0 "
+				      "8000 0\n",
+	    "ra.ra.sec.z.test.", RRTYPE_ANY, .edns = 1232, .dnssec_ok = true, .tcp = true);
+}
+
 // --- what does not fit -------------------------------------------------------------
 
 // The DNAME fits, its signature does not: the rcode is known all the same.
@@ -646,6 +666,7 @@ static const struct unit_test tests[] = {
 	{ "NSEC3 no data", test_nsec3_no_data },
 	{ "NSEC3 wildcard", test_nsec3_wildcard },
 	{ "NSEC3 referral", test_nsec3_referral },
+	{ "DNAME again", test_dname_again },
 	{ "DNAME too long", test_dname_too_long },
 	{ "sizes", test_sizes },
 	{ "broken chains", test_broken_chains },

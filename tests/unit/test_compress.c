@@ -183,6 +183,29 @@ static void test_long_names(void)
 	CU_ASSERT_TRUE(name_equal(back, name));
 }
 
+// Of more long names than are kept whole the upper labels are remembered.
+static void test_many_long_names(void)
+{
+	uint8_t msg[2048] = { [12] = 1, 'z', 0 }, name[2 * 30 + 1] = { 0 }, back[NAME_MAX_OCTETS];
+	struct compress c;
+	uint16_t whole;
+	uint32_t at = 17;
+	compress_begin(&c, msg, 12, 0);
+	for (unsigned i = 0; i <= COMPRESS_LONG_NAMES; i++) {
+		for (unsigned label = 0; label < 30; label++)
+			memcpy(name + 2 * label, (uint8_t[]){ 1, (uint8_t)('a' + i) }, 2);
+		CU_ASSERT_EQUAL(compress_write(&c, msg, at, 255, name, &whole), sizeof(name));
+		at += sizeof(name);
+	}
+	for (unsigned octets = 2 * COMPRESS_TABLE_LABELS; octets <= 2 * 30; octets += 2) {
+		const uint8_t *part = name + 2 * 30 - octets;
+		unsigned n = compress_write(&c, msg, at, 255, part, &whole);
+		CU_ASSERT_TRUE(n >= 2 && n <= octets - 2 * COMPRESS_TABLE_LABELS + 2);
+		CU_ASSERT(read_back(msg, at, back) && name_equal(back, part));
+		at += n;
+	}
+}
+
 // Each name ends in the one before, so each would add a pointer to the chain.
 static void test_chain(void)
 {
@@ -256,5 +279,5 @@ static void test_no_room(void)
 
 UNIT_MAIN("compress", { "random", test_random }, { "shortest", test_shortest },
 	  { "many labels", test_many_labels }, { "long names", test_long_names },
-	  { "chain", test_chain }, { "many suffixes", test_many_suffixes },
-	  { "no room", test_no_room })
+	  { "many long names", test_many_long_names }, { "chain", test_chain },
+	  { "many suffixes", test_many_suffixes }, { "no room", test_no_room })
