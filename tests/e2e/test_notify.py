@@ -2,9 +2,11 @@
 """NOTIFY, signed and unsigned, over UDP and TCP, from the primary and from
 strangers; updates at a real primary until they are served."""
 
+import multiprocessing
 import statistics
 import time
 
+import dns.message
 import dns.rcode
 import pytest
 
@@ -14,6 +16,8 @@ from harness.process import wait_for
 from harness.scripted import Scripted, notify, notify_wire
 
 ORIGIN = "example.com"
+OPEN = "open.example"  # a zone that NOTIFYs need no key for
+STORM_PER_S, STORM_S = 10_000, 8
 
 
 class Scene:
@@ -154,3 +158,81 @@ def test_new_zone_file_is_served(stage, kind):
     primary.replace_zone(ORIGIN, zones.zone_text(ORIGIN, 2, "new A 192.0.2.99\n"))
     wait_for(lambda: client.serial(ORIGIN) == 2, 20, "serial 2")
     assert client.ask(f"new.{ORIGIN}").answer[0][0].address == "192.0.2.99"
+
+
+def storm(senders, wires, seconds, sent):
+    """Sends all wires from all senders in turn, STORM_PER_S a second altogether."""
+    begun, count, batch = time.monotonic(), 0, len(senders) * len(wires)
+    while time.monotonic() < begun + seconds:
+        for sender in senders:
+            for wire in wires:
+                try:
+                    sender.send(wire)
+                except OSError:  # what an ICMP message told of an earlier one
+                    pass
+        count += batch
+        time.sleep(max(0, begun + count / STORM_PER_S - time.monotonic()))
+    sent.value = count
+
+
+def latencies(client, server, seconds):
+    """How long queries and `understudyctl status` take: two sorted lists of seconds. Each
+    query must be answered, at the first try."""
+    wire = dns.message.make_query(f"www.{ORIGIN}", "A").to_wire()
+    queries, status = [], []
+    end = time.monotonic() + seconds
+    with client.udp_socket() as sock:
+        while time.monotonic() < end:
+            for _ in range(50):
+                start = time.monotonic()
+                sock.send(wire)
+                assert sock.recv(4096)[:2] == wire[:2]
+                queries.append(time.monotonic() - start)
+                time.sleep(0.001)
+            start = time.monotonic()
+            assert server.ctl("status").returncode == 0
+            status.append(time.monotonic() - start)
+    return sorted(queries), sorted(status)
+
+
+@pytest.mark.understudy
+def test_ten_thousand_notifies_a_second_do_no_harm(stage):
+    """Signed and unsigned, with the serial that is served and without one, for a zone with a
+    key and one without, from the primary and from a stranger: queries and the control socket
+    are answered as before, the primary is hardly asked, and a change is served at once."""
+    primary = stage.start(Scripted(stage.clients, ORIGIN, KEY))
+    zone = {"primaries": [f"p{primary.address}"]}
+    server = stage.secondary(
+        [ORIGIN, OPEN], {ORIGIN: 1}, primaries=[primary.address], key=KEY,
+        zones=[{"name": ORIGIN, **zone},
+               {"name": OPEN, **zone, "allow-notify": [{"from": primary.address}]}])
+    client = server.client(stage.clients)
+    quiet_queries, quiet_status = latencies(client, server, 2)
+    wires = [notify_wire(zone, key, serial=serial) for zone in (ORIGIN, OPEN)
+             for key in (None, KEY) for serial in (None, 1)]
+    senders = [server.client(stage.clients, source=a).udp_socket()
+               for a in (primary.address, net.STRANGER)]
+    before, asked = server.ctl_json("stats")["service"], len(primary.queries)
+    sent = multiprocessing.Value("q", 0)
+    stormer = multiprocessing.get_context("fork").Process(
+        target=storm, args=(senders, wires, STORM_S, sent))
+    stormer.start()
+    queries, status = latencies(client, server, STORM_S / 2)
+    primary.serial = 2
+    wait_for(lambda: client.serial(ORIGIN) == 2, 2, "serial 2 amid the storm")
+    stormer.join(STORM_S + 10)
+    asked = len(primary.queries) - asked
+    counts = server.ctl_json("stats")["service"]
+    notifies = {k: n - before[k] for k, n in counts.items() if k.startswith("notify_")}
+    print(f"{sent.value} NOTIFYs sent, {notifies}; the primary was asked {asked} times; "
+          f"query: median {statistics.median(queries) * 1000:.2f} ms, most "
+          f"{queries[-1] * 1000:.1f} ms (quiet {statistics.median(quiet_queries) * 1000:.2f}); "
+          f"status: median {statistics.median(status) * 1000:.0f} ms, most "
+          f"{status[-1] * 1000:.0f} ms (quiet {statistics.median(quiet_status) * 1000:.0f})")
+    assert sent.value > 0.7 * STORM_PER_S * STORM_S, "the storm was too weak to tell"
+    assert sum(notifies.values()) > 0.9 * sent.value, "NOTIFYs were lost before they were seen"
+    assert notifies["notify_accepted"] and notifies["notify_refused"]
+    assert asked < 20 * STORM_S, "the primary is asked again and again"
+    assert statistics.median(queries) < 10 * statistics.median(quiet_queries) + 0.002
+    assert statistics.median(status) < 10 * statistics.median(quiet_status) + 0.05
+    assert server.client(stage.clients).serial(ORIGIN) == 2
