@@ -2,15 +2,21 @@
 // Vetting: whether a version that a transfer brought may be published.
 #include "vet.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "understudy/nsec3.h"
 
-// About a millisecond of hashing between one look at the sockets and the next.
+// About a millisecond of hashing: who stops it waits no longer.
 #define SLICE_OCTETS (256u << 10)
 
 struct vet {
-	uv_idle_t idle;
+	uv_work_t work;
+	uv_sem_t ended; // the work
+	_Atomic bool unwanted;
+	bool over;    // the work is, and the loop knows
+	bool telling; // in `done`
+	bool stopped;
 	struct zonemd *zonemd;
 	struct vet_options options;
 	struct vet_result result;
@@ -36,31 +42,55 @@ static enum xfr_reason judge_nsec3(const struct vet_policy *policy, const struct
 							      : XFR_REASON_NONE;
 }
 
-static void on_idle(uv_idle_t *idle)
+// On a thread of libuv's, which is no RCU reader: nobody else can see the version, and
+// what it shares with the published one stays as long as that is not replaced.
+static void digest(uv_work_t *work)
 {
-	struct vet *v = idle->data;
-	v->result.zonemd = zonemd_step(v->zonemd, SLICE_OCTETS);
-	if (v->result.zonemd == ZONEMD_UNDECIDED)
-		return;
-	uv_idle_stop(idle);
-	v->result.reason = judge_zonemd(&v->options.policy, v->result.zonemd);
-	v->options.done(v->options.arg, &v->result);
+	struct vet *v = work->data;
+	enum zonemd_verdict verdict = ZONEMD_UNDECIDED;
+	while (verdict == ZONEMD_UNDECIDED &&
+	       !atomic_load_explicit(&v->unwanted, memory_order_relaxed))
+		verdict = zonemd_step(v->zonemd, SLICE_OCTETS);
+	v->result.zonemd = verdict;
+	uv_sem_post(&v->ended);
+}
+
+static void vet_free(struct vet *v)
+{
+	zonemd_free(v->zonemd);
+	uv_sem_destroy(&v->ended);
+	free(v);
+}
+
+static void on_digested(uv_work_t *work, int status)
+{
+	struct vet *v = work->data;
+	(void)status; // cancelled only if stopped
+	v->over = true;
+	if (!v->stopped) {
+		v->result.reason = judge_zonemd(&v->options.policy, v->result.zonemd);
+		v->telling = true;
+		v->options.done(v->options.arg, &v->result);
+		v->telling = false;
+	}
+	if (v->stopped)
+		vet_free(v);
 }
 
 static struct vet *vet_new(const struct vet_options *options, struct zonemd *zonemd,
 			   const struct vet_result *result)
 {
 	struct vet *v = zonemd ? calloc(1, sizeof(*v)) : NULL;
-	if (!v) {
+	if (!v || uv_sem_init(&v->ended, 0)) {
 		zonemd_free(zonemd);
+		free(v);
 		return NULL;
 	}
 	v->zonemd = zonemd;
 	v->options = *options;
 	v->result = *result;
-	uv_idle_init(options->loop, &v->idle);
-	v->idle.data = v;
-	uv_idle_start(&v->idle, on_idle);
+	v->work.data = v;
+	uv_queue_work(options->loop, &v->work, digest, on_digested);
 	return v;
 }
 
@@ -80,7 +110,10 @@ void vet_start(const struct vet_options *options, struct vet **out, struct vet_r
 	if (result->reason || policy->zonemd == ZONEMD_IGNORE)
 		return;
 	result->zonemd = zonemd_begin(view, z, &zonemd);
+	if (zonemd) // a small zone is not worth another thread
+		result->zonemd = zonemd_step(zonemd, SLICE_OCTETS);
 	if (result->zonemd != ZONEMD_UNDECIDED) {
+		zonemd_free(zonemd);
 		result->reason = judge_zonemd(policy, result->zonemd);
 		return;
 	}
@@ -89,14 +122,13 @@ void vet_start(const struct vet_options *options, struct vet **out, struct vet_r
 		result->reason = XFR_REASON_NO_MEMORY;
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
 void vet_stop(struct vet *v)
 {
-	zonemd_free(v->zonemd);
-	v->zonemd = NULL;
-	uv_close((uv_handle_t *)&v->idle, on_closed);
+	v->stopped = true;
+	if (!v->over && uv_cancel((uv_req_t *)&v->work) != 0) {
+		atomic_store_explicit(&v->unwanted, true, memory_order_relaxed);
+		uv_sem_wait(&v->ended); // nothing is read from now on
+	}
+	if (v->over && !v->telling)
+		vet_free(v);
 }

@@ -3,7 +3,7 @@
 //
 // Purpose: what cannot be told record by record is looked at before anybody sees the
 // zone: the cost of its NSEC3 chain (RFC 9276), and its ZONEMD digest (RFC 8976),
-// which is computed in slices between other work of the loop.
+// which is computed on another thread unless the zone is small.
 // Threads: the loop's. Ownership: vet_start gives, vet_stop takes.
 #pragma once
 
@@ -33,7 +33,7 @@ struct vet;
 struct vet_options {
 	uv_loop_t *loop;
 	const struct zone_version *version; // must stay unpublished until it is judged,
-	struct vet_policy policy;           // and nothing be compacted
+	struct vet_policy policy;           // and the zone not be compacted
 	void (*done)(void *arg, const struct vet_result *result);
 	void *arg;
 };

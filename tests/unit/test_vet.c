@@ -117,20 +117,46 @@ static void test_zonemd(void)
 	end();
 }
 
-static void test_broken_off(void)
+// The zone with so many names beside, whose digest is not right.
+static struct zone_version *large_version(unsigned names)
+{
+	size_t room = sizeof(zone_text) + sizeof(ZONEMD) + 64 * names;
+	char *text = malloc(room), *at = text;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	at += sprintf(at, "%s%s", zone_text, ZONEMD);
+	for (unsigned i = 0; i < names; i++)
+		at += sprintf(at, "n%u 60 A 192.0.2.1\n", i);
+	struct zone_version *version = version_of(text);
+	free(text);
+	return version;
+}
+
+// What takes longer is done on another thread, and can be broken off at any time.
+static void test_large(void)
 {
 	begin();
 	struct vet_result result;
-	struct zone_version *version = version_of(ZONEMD "@ 60 SOA a b 2018031900 1 1 1 1\n");
-	const struct vet_options o = { .loop = &loop, .version = version, .done = on_done };
-	done = 0;
+	struct zone_version *version = large_version(50000);
+	const struct vet_options o = {
+		.loop = &loop, .version = version, .done = on_done, .arg = &done
+	};
+	for (unsigned i = 0; i < 20; i++) {
+		done = 0;
+		vet_start(&o, &under_way, &result);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(under_way);
+		if (i % 2)
+			uv_sleep(i);
+		vet_stop(under_way);
+		uv_run(&loop, UV_RUN_DEFAULT);
+		CU_ASSERT_EQUAL(done, 0);
+	}
 	vet_start(&o, &under_way, &result);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(under_way);
-	vet_stop(under_way);
-	zone_version_discard(version);
 	uv_run(&loop, UV_RUN_DEFAULT);
-	CU_ASSERT_EQUAL(done, 0);
+	CU_ASSERT_EQUAL(done, 1);
+	CU_ASSERT(told.zonemd == ZONEMD_MISMATCH && told.reason == XFR_REASON_ZONEMD);
+	zone_version_discard(version);
 	end();
 }
 
-UNIT_MAIN("vet", { "ZONEMD", test_zonemd }, { "broken off", test_broken_off })
+UNIT_MAIN("vet", { "ZONEMD", test_zonemd }, { "large zones", test_large })
