@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Surveys of served zones: when the earliest of their signatures expires.
 //
-// Between two slices nothing holds the zone in its place. If its head is another one
-// when the next slice begins, the walk begins anew, in larger slices, so that it ends
-// even if the zone is published again and again.
+// Zones are walked on a thread of libuv's, some small ones or one large one at a time: the
+// loop is never held up, and a walk sees one version to its end.
 #include "survey.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "loop.h"
@@ -13,27 +13,37 @@
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
-#define SLICE_NODES      2000u
-#define SLICE_NODES_MOST 64000u
-#define SLICE_EVERY_MS   5
-#define LARGE_NODES      10000u // a zone of more is walked
-#define LARGE_EVERY_MS   60000u // once in this time
-#define LATER_EVERY_MS   1000
-#define EXPIRATION_AT    8  // in the rdata of RRSIG
-#define ZONE_COST        10 // nodes, for what a zone takes beside its own
+#define BATCH          64     // zones
+#define BATCH_NODES    20000u // after so many no other zone is begun
+#define LOOK_NODES     4096u  // from one look at whether to go on to the next
+#define EVERY_MS       5      // from one batch to the next
+#define LARGE_NODES    10000u // a zone of more is walked
+#define LARGE_EVERY_MS 60000u // once in this time
+#define LATER_EVERY_MS 1000
+#define EXPIRATION_AT  8  // in the rdata of RRSIG
+#define ZONE_COST      10 // nodes, for what a zone takes beside its own
+
+// One zone's survey. While the thread works, what it reads and writes is its own.
+struct survey_walk {
+	struct survey_zone *zone; // NULL: it is forgotten. The loop's
+	bool again;               // it was published meanwhile. The loop's
+	struct name apex;
+	bool done, known;
+	uint32_t nodes;
+	int64_t earliest_unix_s;
+};
 
 struct surveys {
 	struct survey_options options;
 	uv_timer_t timer;
 	struct survey_zone *first, **last; // in line
 	struct survey_zone *later;
-	struct survey_zone *current; // the first in line, whose walk has begun, or NULL
-	const struct zone *head;     // of the current one
-	struct zone_iter iter;
-	unsigned slice; // nodes
-	uint32_t nodes;
-	uint64_t now_unix_s; // of this slice
-	int64_t earliest_unix_s;
+	uv_work_t work;
+	bool working, stopped;
+	_Atomic bool unwanted;
+	uint64_t now_unix_s; // as the batch began
+	struct survey_walk walks[BATCH];
+	unsigned walk_count;
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -42,8 +52,10 @@ static void on_timer(uv_timer_t *timer);
 
 static void set_timer(struct surveys *s)
 {
+	if (s->working || s->stopped)
+		return;
 	if (s->first)
-		uv_timer_start(&s->timer, on_timer, SLICE_EVERY_MS, 0);
+		uv_timer_start(&s->timer, on_timer, EVERY_MS, 0);
 	else if (s->later)
 		uv_timer_start(&s->timer, on_timer, LATER_EVERY_MS, 0);
 	else
@@ -88,7 +100,9 @@ static bool is_due(const struct survey_zone *z)
 
 void surveys_touch(struct surveys *s, struct survey_zone *z)
 {
-	if (z->link)
+	if (z->walk)
+		z->walk->again = true;
+	if (z->link || z->walk)
 		return;
 	if (is_due(z))
 		join(s, z);
@@ -100,8 +114,9 @@ void surveys_touch(struct surveys *s, struct survey_zone *z)
 
 void surveys_forget(struct surveys *s, struct survey_zone *z)
 {
-	if (s->current == z)
-		s->current = NULL;
+	if (z->walk)
+		z->walk->zone = NULL;
+	z->walk = NULL;
 	if (z->link)
 		leave(s, z);
 }
@@ -118,14 +133,15 @@ static void let_in(struct surveys *s)
 	}
 }
 
-// ---- walking
+// ---- walking, on the thread
 
-static void see_node(struct surveys *s, const struct node *n)
+static void see_node(const struct surveys *s, struct survey_walk *walk,
+		     const struct zone_iter *iter, const struct node *n)
 {
 	struct rrset set;
 	if (!(node_flags(n) & NODE_SIGNED))
 		return;
-	for (uint32_t at = 0; node_next_rrset(s->iter.view, n, &at, &set);) {
+	for (uint32_t at = 0; node_next_rrset(iter->view, n, &at, &set);) {
 		if (set.type != RRTYPE_RRSIG)
 			continue;
 		const uint8_t *record = set.records;
@@ -134,75 +150,98 @@ static void see_node(struct surveys *s, const struct node *n)
 			uint32_t expires = wire_peek_be32(record + 2 + EXPIRATION_AT);
 			int64_t at_unix_s = (int64_t)s->now_unix_s +
 					    (int32_t)(expires - (uint32_t)s->now_unix_s);
-			if (at_unix_s < s->earliest_unix_s)
-				s->earliest_unix_s = at_unix_s;
+			if (at_unix_s < walk->earliest_unix_s)
+				walk->earliest_unix_s = at_unix_s;
 		}
 	}
 }
 
-// Begins with the zone, or goes on with it; false if it is not served.
-static bool enter(struct surveys *s, struct survey_zone *z, const struct catalog *view)
+static bool is_unwanted(const struct surveys *s)
 {
-	const struct zone *head = catalog_zone(view, s->options.apex(z));
-	if (!head || !zone_apex_node(view, head))
-		return false;
-	if (s->current == z && s->head == head) {
-		s->iter.view = view;
-		return true;
-	}
-	s->slice = s->current == z && s->slice < SLICE_NODES_MOST ? 2 * s->slice : SLICE_NODES;
-	s->current = z;
-	s->head = head;
-	s->nodes = 0;
-	s->earliest_unix_s = INT64_MAX;
-	zone_iter_init(&s->iter, view, head);
-	return true;
+	return atomic_load_explicit(&s->unwanted, memory_order_relaxed);
 }
 
-static void finish(struct surveys *s, struct survey_zone *z, bool known)
+static void walk_zone(const struct surveys *s, struct survey_walk *walk)
 {
-	s->current = NULL;
-	leave(s, z);
-	z->known = known;
-	z->nodes = s->nodes;
+	const struct catalog *view = zonedb_view(s->options.db);
+	const struct zone *head = catalog_zone(view, walk->apex.wire);
+	struct zone_iter iter;
+	const struct node *n;
+	walk->known = head && zone_apex_node(view, head);
+	if (walk->known)
+		zone_iter_init(&iter, view, head);
+	while (walk->known && (n = zone_iter_next(&iter))) {
+		see_node(s, walk, &iter, n);
+		if (++walk->nodes % LOOK_NODES == 0 && is_unwanted(s))
+			return;
+	}
+	walk->done = true;
+}
+
+static void on_work(uv_work_t *work)
+{
+	struct surveys *s = work->data;
+	uint32_t spent = 0;
+	rcu_reader_register();
+	for (unsigned i = 0; i < s->walk_count && spent < BATCH_NODES && !is_unwanted(s); i++) {
+		walk_zone(s, &s->walks[i]);
+		rcu_reader_quiescent();
+		spent += s->walks[i].nodes + ZONE_COST;
+	}
+	rcu_reader_unregister();
+}
+
+// ---- batches
+
+static void finish(struct surveys *s, const struct survey_walk *walk)
+{
+	struct survey_zone *z = walk->zone;
+	if (!z)
+		return;
+	z->walk = NULL;
+	if (!walk->done) {
+		join(s, z);
+		return;
+	}
+	z->known = walk->known;
+	z->nodes = walk->nodes;
 	z->surveyed_ms = loop_time().monotonic_ms;
 	z->earliest_unix_s = 0;
-	if (known && s->earliest_unix_s != INT64_MAX)
-		z->earliest_unix_s = s->earliest_unix_s > 0 ? (uint64_t)s->earliest_unix_s : 1;
+	if (walk->known && walk->earliest_unix_s != INT64_MAX)
+		z->earliest_unix_s =
+			walk->earliest_unix_s > 0 ? (uint64_t)walk->earliest_unix_s : 1;
+	if (walk->again)
+		surveys_touch(s, z);
 	s->options.done(z);
 }
 
-// Goes on with the first in line; returns how many nodes that took.
-static unsigned walk(struct surveys *s, const struct catalog *view)
+static void on_worked(uv_work_t *work, int status)
 {
-	struct survey_zone *z = s->first;
-	if (!enter(s, z, view)) {
-		s->nodes = 0;
-		finish(s, z, false);
-		return ZONE_COST;
-	}
-	for (unsigned i = 0; i < s->slice; i++) {
-		const struct node *n = zone_iter_next(&s->iter);
-		if (!n) {
-			finish(s, z, true);
-			return i + ZONE_COST;
-		}
-		see_node(s, n);
-		s->nodes++;
-	}
-	return s->slice;
+	struct surveys *s = work->data;
+	(void)status;
+	for (unsigned i = 0; i < s->walk_count; i++)
+		finish(s, &s->walks[i]);
+	s->walk_count = 0;
+	s->working = false;
+	set_timer(s);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
 	struct surveys *s = timer->data;
 	let_in(s);
+	while (s->first && s->walk_count < BATCH) {
+		struct survey_zone *z = s->first;
+		struct survey_walk *walk = &s->walks[s->walk_count++];
+		leave(s, z);
+		*walk = (struct survey_walk){ .zone = z, .earliest_unix_s = INT64_MAX };
+		name_copy(&walk->apex, s->options.apex(z));
+		z->walk = walk;
+	}
 	s->now_unix_s = loop_time().unix_s;
-	rcu_reader_online();
-	const struct catalog *view = zonedb_view(s->options.db);
-	for (unsigned spent = 0; s->first && spent < SLICE_NODES;)
-		spent += walk(s, view);
-	rcu_reader_offline();
+	s->working = s->walk_count > 0;
+	if (s->working)
+		uv_queue_work(s->options.loop, &s->work, on_work, on_worked);
 	set_timer(s);
 }
 
@@ -216,13 +255,15 @@ enum result surveys_new(const struct survey_options *options, struct surveys **o
 	s->options = *options;
 	s->last = &s->first;
 	uv_timer_init(options->loop, &s->timer);
-	s->timer.data = s;
+	s->timer.data = s->work.data = s;
 	*out = s;
 	return RESULT_OK;
 }
 
 void surveys_stop(struct surveys *s)
 {
+	s->stopped = true;
+	atomic_store_explicit(&s->unwanted, true, memory_order_relaxed);
 	uv_close((uv_handle_t *)&s->timer, NULL);
 }
 

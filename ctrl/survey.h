@@ -2,8 +2,8 @@
 // Surveys of served zones: when the earliest of their signatures expires.
 //
 // Purpose: a secondary cannot sign anew, but it can tell that somebody must. Zones are
-// walked a little at a time beside other work, after they have changed; large ones
-// that change all the time are walked once a minute. RFC 4034 section 3.1.5.
+// walked on another thread after they have changed; large ones that change all the
+// time, once a minute. RFC 4034 section 3.1.5.
 // Threads: the loop's, a registered RCU reader that is offline when it calls in here.
 // Ownership: surveys_new gives, surveys_free takes; entries are the caller's.
 #pragma once
@@ -19,8 +19,9 @@ struct survey_zone {
 	struct survey_zone *next;  // in line,
 	struct survey_zone **link; // or NULL
 	uint64_t surveyed_ms;
-	uint32_t nodes; // then
-	bool later;     // in the line of those that must wait
+	uint32_t nodes;           // then
+	bool later;               // in the line of those that must wait
+	struct survey_walk *walk; // under way, or NULL
 };
 
 struct survey_options {
