@@ -9,7 +9,10 @@
 
 #include "loop.h"
 
-#define COMPACT_EVERY_MS 30000
+#define COMPACT_EVERY_MS 5000
+#define COMPACT_SLICE_MS 5    // from one slice to the next
+#define COMPACT_LEAVES   4000 // about a millisecond, if all of them move
+#define COMPACT_PATIENCE 1000 // slices
 
 struct secondary *zones_find(const struct zones *zones, const uint8_t *apex)
 {
@@ -110,17 +113,35 @@ static void on_retry_timer(uv_timer_t *timer)
 	zones_advance(zones);
 }
 
-// Moving sparse chunks together wants no transaction open, and nothing to do.
+// Whether the zone is as it was published, and nobody works on what follows.
+static bool is_still(void *arg, const uint8_t *apex)
+{
+	const struct secondary *z = zones_find(arg, apex);
+	return !z || !(z->transfer || z->vetting || z->fresh);
+}
+
+// Moves sparse chunks together, in slices between what else there is to do.
 static void on_compact_timer(uv_timer_t *timer)
 {
 	struct zones *zones = timer->data;
 	uint64_t published = zones->stats.transfers_ok + zones->stats.soa_ok;
-	if (zones->transfers.used || zones->vetting || zones->compacted_at == published)
-		return;
-	zones->compacted_at = published;
-	enum result r = zonedb_compact(zones->db);
+	enum zonedb_compacted came = ZONEDB_COMPACT_OVER;
+	const struct zonedb_compact_options o = { .leaves = COMPACT_LEAVES,
+						  .may_move = is_still,
+						  .arg = zones,
+						  .pass_over = zones->compact_patience == 0 };
+	enum result r =
+		zones->compacted_at == published ? RESULT_OK : zonedb_compact(zones->db, &o, &came);
 	if (r)
 		log_warning("the snapshots' memory could not be compacted: %s", result_text(r));
+	if (came == ZONEDB_COMPACT_BLOCKED)
+		zones->compact_patience--;
+	else
+		zones->compact_patience = COMPACT_PATIENCE;
+	if (came == ZONEDB_COMPACT_OVER)
+		zones->compacted_at = published;
+	uv_timer_start(timer, on_compact_timer,
+		       came == ZONEDB_COMPACT_OVER ? COMPACT_EVERY_MS : COMPACT_SLICE_MS, 0);
 }
 
 enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
@@ -149,7 +170,8 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 	zones->retry_timer.timer_cb = on_retry_timer;
 	uv_timer_init(loop, &zones->compact_timer);
 	zones->compact_timer.data = zones;
-	uv_timer_start(&zones->compact_timer, on_compact_timer, COMPACT_EVERY_MS, COMPACT_EVERY_MS);
+	zones->compact_patience = COMPACT_PATIENCE;
+	uv_timer_start(&zones->compact_timer, on_compact_timer, COMPACT_EVERY_MS, 0);
 	*out = zones;
 	return RESULT_OK;
 }

@@ -56,13 +56,13 @@ struct zones {
 	struct hooks *hooks;
 	size_t watched; // of the list, in this round
 	struct line soa, transfers;
-	unsigned vetting; // versions that wait for it
 	bool advancing;
 	struct xfr_budget budget;
 	uv_timer_t retry_timer; // goes on with the lines after memory ran out
 	uv_timer_t compact_timer;
 	uv_timer_t watch_timer;
-	uint64_t compacted_at; // how much had been published when it was last looked at
+	uint64_t compacted_at;     // how much had been published when it was last looked at
+	unsigned compact_patience; // slices that may yet wait for a zone
 	struct notify_lookup lookup;
 	struct notify_source sources[CONFIG_PRIMARIES_MAX + CONFIG_NOTIFY_MAX];
 	struct zones_stats stats;

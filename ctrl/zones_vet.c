@@ -20,7 +20,6 @@ static void end_vetting(struct secondary *z)
 	vet_stop(z->vetting->vet);
 	free(z->vetting);
 	z->vetting = NULL;
-	z->zones->vetting--;
 }
 
 // What is being vetted is not wanted any more.
@@ -102,6 +101,5 @@ void secondary_vet(struct secondary *z, const struct zone_event *event)
 	}
 	*v = (struct vetting){ .vet = vet, .event = *event };
 	z->vetting = v;
-	z->zones->vetting++;
 	zones_advance(z->zones);
 }

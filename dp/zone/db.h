@@ -18,6 +18,7 @@ struct zonedb {
 	uint64_t outstanding;          // versions made and not yet published
 	uint64_t published;
 	uint64_t compactions;
+	struct compaction *compaction; // the round that has begun, or NULL
 };
 
 enum version_kind {
@@ -54,6 +55,8 @@ static inline const struct zone *zonedb_zone(const struct zonedb *db, cell_ref h
 
 // Notes all cells of a published zone but its head's as garbage.
 enum result zone_note_all(const struct zonedb *db, const struct zone *z, struct arena_garbage *g);
+
+void zonedb_compaction_free(struct compaction *round);
 
 // Publishing one catalogue root, with the lock held: takes `next`.
 void zonedb_swap(struct zonedb *db, struct catalog *next, struct twig root, int64_t zones_more);

@@ -38,6 +38,7 @@ void zonedb_free(struct zonedb *db)
 {
 	rcu_barrier_all();
 	free(rcu_pointer_read(&db->current));
+	zonedb_compaction_free(db->compaction);
 	free(db->publisher.chunks);
 	arena_garbage_forget(&db->publisher.garbage);
 	arena_free(db->arena);

@@ -91,7 +91,7 @@ const struct zone_txn_stats *zone_version_stats(const struct zone_version *v);
 void zone_version_discard(struct zone_version *v);
 // The version as what functions that read a zone want; NULL if it is of no transaction.
 // For the version's thread, until the version is published or discarded; the zone must
-// not be published in between, nor anything be compacted. The view holds no zones.
+// not be published in between, nor compacted. The view holds no zones.
 const struct zone *zone_version_zone(const struct zone_version *v, const struct catalog **view);
 // When the zone will expire (RFC 7314): what readers then see of a version that
 // is not published yet. One without data keeps none.
@@ -161,10 +161,26 @@ enum result zone_txn_adopt(struct zone_txn *t, const uint8_t *apex, const struct
 // versions. Cannot fail: what it needs was set aside when they were made.
 void zonedb_publish(struct zonedb *db, struct zone_version *const versions[], size_t n);
 
-// Moves what lives in sparse chunks together; publishes if it moved anything.
-// Call it when idle: it does nothing unless enough would be gained.
-// The caller must see to it that no transaction is open.
-enum result zonedb_compact(struct zonedb *db);
+// Compaction: what lives in sparse chunks moves together, a slice at a time.
+struct zonedb_compact_options {
+	uint32_t leaves; // names and zones that a slice looks at, at least 2
+	// Whether a zone may be published anew: no transaction of it is open, nor a version of
+	// it unpublished. NULL: all may.
+	bool (*may_move)(void *arg, const uint8_t *apex);
+	void *arg;
+	bool pass_over; // leave zones that may not for the next round; else wait for them
+};
+
+enum zonedb_compacted {
+	ZONEDB_COMPACT_OVER,   // nothing more is to be gained now
+	ZONEDB_COMPACT_MORE,   // call again
+	ZONEDB_COMPACT_BLOCKED // call again once the zone that is next may move
+};
+
+// Does the next slice of a round, or the first of one if enough would be gained; publishes
+// if it moved anything. RESULT_OK, or RESULT_NO_MEMORY: the round is over.
+enum result zonedb_compact(struct zonedb *db, const struct zonedb_compact_options *options,
+			   enum zonedb_compacted *out);
 
 // The generation (catalog_generation) that every reader sees, or a later one.
 uint64_t zonedb_settled(const struct zonedb *db);
