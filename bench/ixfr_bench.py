@@ -12,6 +12,7 @@ import time
 
 import common
 import secondaries
+import zones
 from primary import A, Primary, name
 
 DEFAULTS = {"pairs": 15}
@@ -42,9 +43,9 @@ class Watcher:
         at = len(query)
         return reply[at + 12:at + 16] if struct.unpack("!H", reply[6:8])[0] else None
 
-    def wait(self, owner, address, seconds):
-        """Seconds until the answer is `address`."""
-        begun = time.perf_counter()
+    def wait(self, owner, address, seconds, begun=None):
+        """Seconds, since `begun` or now, until the answer is `address`."""
+        begun = begun or time.perf_counter()
         while self.ask(owner) != address:
             if time.perf_counter() > begun + seconds:
                 raise SystemExit(f"bench/run ixfr: {owner} not within {seconds} s")
@@ -53,7 +54,6 @@ class Watcher:
 
 def measure(one, size, servers, options):
     """{(server, changes): [milliseconds]} in a zone of so many names."""
-    import zones
     primary = Primary(one.clients, ADDRESS, ORIGIN, size)
     running, took = {}, {}
     for kind in servers:
@@ -68,8 +68,9 @@ def measure(one, size, servers, options):
             index, address = primary.change(changes)
             for kind in list(running)[::-1] if number % 2 else running:
                 server, watcher = running[kind]
+                begun = time.perf_counter()
                 primary.notify(server.address)
-                ms = 1000 * watcher.wait(f"{zones.label(index)}.{ORIGIN}", address, 60)
+                ms = 1000 * watcher.wait(f"{zones.label(index)}.{ORIGIN}", address, 60, begun)
                 if number >= 2:  # the first ones find the way
                     took.setdefault((kind, changes), []).append(ms)
             time.sleep(0.05)
