@@ -599,6 +599,7 @@ static void resolve_zones(struct resolver *r)
 		resolve_notify(r, &z->options, "zones", i);
 		check_bounds(r, &z->options, "zones", i);
 	}
+	c->zones_total = named;
 	qsort(c->zones_by_name, named, sizeof(*c->zones_by_name), by_name);
 	for (unsigned i = 1; i < named; i++) {
 		const struct config_zone *a = c->zones_by_name[i - 1], *b = c->zones_by_name[i];
@@ -645,7 +646,8 @@ static void resolve(struct resolver *r)
 	if (!c->control.socket)
 		c->control.socket = strdup(DEFAULT_SOCKET);
 	r->primaries_by_id = calloc(c->primaries_count + 1, sizeof(*r->primaries_by_id));
-	c->zones_by_name = calloc(c->zones_count + 1, sizeof(*c->zones_by_name));
+	c->zones_room = c->zones_count + 1;
+	c->zones_by_name = calloc(c->zones_room, sizeof(*c->zones_by_name));
 	if (!c->control.socket || !r->primaries_by_id || !c->zones_by_name) {
 		report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
 	} else {
@@ -731,6 +733,10 @@ void config_free(struct config *c)
 	}
 	for (unsigned i = 0; i < c->primaries_count; i++)
 		tls_context_unref(c->primaries[i].tls);
+	for (unsigned i = 0; i < c->zones_total; i++) {
+		if (c->zones_by_name[i]->added)
+			free(c->zones_by_name[i]);
+	}
 	free(c->zones_by_name);
 	struct resolver none = { 0 };
 	cyaml_config_t cyaml = cyaml_config(&none);
@@ -776,7 +782,7 @@ cleanup:
 
 const struct config_zone *config_zone(const struct config *c, const uint8_t *name)
 {
-	unsigned low = 0, high = c->zones_count;
+	unsigned low = 0, high = c->zones_total;
 	while (low < high) {
 		unsigned middle = low + (high - low) / 2;
 		int order = name_compare(c->zones_by_name[middle]->name.wire, name);

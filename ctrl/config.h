@@ -243,6 +243,7 @@ struct config_zone {
 	const struct config_template *template; // or NULL
 	const struct config_primary *primaries[CONFIG_PRIMARIES_MAX];
 	unsigned primary_count;
+	bool added; // by command (additions.h); not in the file
 };
 
 struct config {
@@ -278,7 +279,9 @@ struct config {
 	unsigned zones_count;
 	// resolved
 	struct key_list key_list;
-	struct config_zone **zones_by_name; // zones_count of them, in canonical order
+	struct config_zone **zones_by_name; // zones_total of them, in canonical order
+	unsigned zones_total;               // in the file, and added by command
+	unsigned zones_room;
 };
 
 // Reads the file and what it names. NULL if anything is wrong; every mistake is

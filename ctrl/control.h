@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <uv.h>
 
+#include "additions.h"
 #include "report.h"
 #include "service.h"
 #include "understudy/zonedb.h"
@@ -28,6 +29,11 @@ struct control_hooks {
 	json_t *(*lcores)(void *arg);
 	// Rereads the configuration; false if the old one stays.
 	bool (*reload)(void *arg, struct report *report);
+	// Adds a zone, or removes one that was added; false with a sentence in `why`. It
+	// lasts once additions_sync of what `additions` gives returns well.
+	bool (*zone_add)(void *arg, const struct addition *a, char *why, size_t why_size);
+	bool (*zone_remove)(void *arg, const uint8_t *zone, char *why, size_t why_size);
+	const struct additions *(*additions)(void *arg); // NULL: nothing is kept
 	void (*stop)(void *arg);
 };
 
@@ -53,6 +59,8 @@ void control_free(struct control *c);
 enum control_command {
 	CONTROL_STATUS,
 	CONTROL_ZONES,
+	CONTROL_ZONE_ADD,
+	CONTROL_ZONE_REMOVE,
 	CONTROL_ZONE_STATUS,
 	CONTROL_ZONE_REFRESH,
 	CONTROL_ZONE_RETRANSFER,
@@ -77,6 +85,7 @@ struct control_request {
 	struct name zone; // of the commands that want one
 	bool all;         // every zone instead, where that makes sense
 	uint32_t serial, timeout_s;
+	struct addition addition; // of "zone add"
 };
 
 // Reads one line without its end. NULL, or a sentence on what was expected.

@@ -21,6 +21,8 @@ static const struct {
 } commands[CONTROL_COMMAND_COUNT] = {
 	[CONTROL_STATUS] = { "status", false, false },
 	[CONTROL_ZONES] = { "zones", false, false },
+	[CONTROL_ZONE_ADD] = { "zone add", true, false },
+	[CONTROL_ZONE_REMOVE] = { "zone remove", true, false },
 	[CONTROL_ZONE_STATUS] = { "zone status", true, false },
 	[CONTROL_ZONE_REFRESH] = { "zone refresh", true, true },
 	[CONTROL_ZONE_RETRANSFER] = { "zone retransfer", true, true },
@@ -53,6 +55,33 @@ static const char *parse_wait(json_t *object, struct control_request *out)
 	return NULL;
 }
 
+static bool copy_id(json_t *value, char out[ADDITION_ID_OCTETS])
+{
+	const char *text = json_string_value(value);
+	size_t len = text ? strlen(text) : 0;
+	if (!len || len >= ADDITION_ID_OCTETS)
+		return false;
+	memcpy(out, text, len + 1);
+	return true;
+}
+
+static const char *parse_addition(json_t *object, struct addition *out)
+{
+	json_t *template = json_object_get(object, "template"), *id;
+	json_t *primaries = json_object_get(object, "primaries");
+	size_t i;
+	if (template && !copy_id(template, out->template_id))
+		return "the id of a template is expected as \"template\"";
+	if (json_array_size(primaries) > CONFIG_PRIMARIES_MAX ||
+	    (primaries && !json_array_size(primaries)))
+		return "ids of 1 to 8 primaries are expected as \"primaries\"";
+	json_array_foreach (primaries, i, id) {
+		if (!copy_id(id, out->primary_ids[out->primary_count++]))
+			return "ids of 1 to 8 primaries are expected as \"primaries\"";
+	}
+	return NULL;
+}
+
 static const char *parse_object(json_t *object, struct control_request *out)
 {
 	const char *name = json_string_value(json_object_get(object, "command"));
@@ -63,8 +92,9 @@ static const char *parse_object(json_t *object, struct control_request *out)
 	while (i < CONTROL_COMMAND_COUNT && strcmp(commands[i].name, name) != 0)
 		i++;
 	if (i == CONTROL_COMMAND_COUNT)
-		return "unknown command: status, zones, zone status, zone refresh, zone "
-		       "retransfer, zone freeze, zone thaw, zone purge, zone dump, zone wait, "
+		return "unknown command: status, zones, zone add, zone remove, zone status, zone "
+		       "refresh, zone retransfer, zone freeze, zone thaw, zone purge, zone dump, "
+		       "zone wait, "
 		       "store list, primary-config bind, knot, nsd or powerdns, stats, reload "
 		       "or stop is expected";
 	out->command = (enum control_command)i;
@@ -75,6 +105,9 @@ static const char *parse_object(json_t *object, struct control_request *out)
 		return "a \"zone\" is expected";
 	if (name_from_text(zone, &out->zone))
 		return "a domain name is expected as \"zone\"";
+	out->addition.zone = out->zone;
+	if (out->command == CONTROL_ZONE_ADD)
+		return parse_addition(object, &out->addition);
 	return out->command == CONTROL_ZONE_WAIT ? parse_wait(object, out) : NULL;
 }
 
@@ -142,6 +175,7 @@ static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
 	json_object_set_new(row, "state",
 			    json_string(state_text(z ? zone_state(z) : ZONE_NOT_LOADED)));
 	json_object_set_new(row, "serial", loaded ? json_integer(zone_serial(z)) : json_null());
+	json_object_set_new(row, "from", json_string(s->config->added ? "command" : "file"));
 	json_object_set_new(row, "stored_serial",
 			    s->stored.stored ? json_integer(s->stored.serial) : json_null());
 	json_object_set_new(row, "records",
@@ -248,6 +282,8 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 	json_object_set_new(out, "memory_octets", json_integer(z ? (json_int_t)zone_octets(z) : 0));
 	rcu_reader_offline();
 	add_content(out, &s);
+	if (s.config->template)
+		json_object_set_new(out, "template", json_string(s.config->template->id));
 	json_t *primaries = json_array();
 	for (unsigned i = 0; i < s.primary_count; i++)
 		json_array_append_new(primaries, primary_json(&s.primaries[i]));
@@ -360,7 +396,14 @@ static enum result do_to(struct control *c, enum control_command command, const 
 	}
 }
 
-// To one zone, or to each; the first failure is what is told.
+static void purge_stored(void *arg, const uint8_t *apex, uint32_t serial)
+{
+	(void)serial;
+	store_purge_name(arg, apex);
+}
+
+// To one zone, or to each; the first failure is what is told. All that is purged
+// includes what is stored of zones that are not configured.
 static json_t *run_operation(struct control *c, const struct control_request *request)
 {
 	enum result r = RESULT_OK;
@@ -372,6 +415,8 @@ static json_t *run_operation(struct control *c, const struct control_request *re
 		enum result one = do_to(c, request->command, s.name->wire);
 		r = r ? r : one;
 	}
+	if (request->command == CONTROL_ZONE_PURGE)
+		store_each_unconfigured(c->options.store, purge_stored, c->options.store);
 	return by_operator(r);
 }
 

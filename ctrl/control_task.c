@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Commands of the control socket that take their time: dumps, and waiting.
+// Commands of the control socket that take their time: dumps, waiting, and what must be
+// on the disk before it is said to be done.
 //
 // A dump is written into a file without a name by a thread of libuv's, which is
 // an RCU reader while it does so, and then sent. A connection that closes leaves
@@ -13,7 +14,8 @@
 #include "understudy/serial.h"
 #include "zone_text.h"
 
-#define LOOK_MS 5
+#define LOOK_MS    5
+#define WHY_OCTETS 1024
 
 struct control_task {
 	struct control *control;
@@ -26,6 +28,8 @@ struct control_task {
 	FILE *out;
 	enum result result;
 	uint32_t serial;
+	// Of a zone that comes or goes: what is wrong.
+	char why[WHY_OCTETS];
 	// Of waiting.
 	bool served;         // the serial is
 	uint64_t generation; // and was, by then
@@ -33,7 +37,8 @@ struct control_task {
 
 bool control_is_slow(enum control_command command)
 {
-	return command == CONTROL_ZONE_DUMP || command == CONTROL_ZONE_WAIT;
+	return command == CONTROL_ZONE_DUMP || command == CONTROL_ZONE_WAIT ||
+	       command == CONTROL_ZONE_ADD || command == CONTROL_ZONE_REMOVE;
 }
 
 // ---- dump
@@ -128,6 +133,39 @@ static void on_look(uv_timer_t *timer)
 	}
 }
 
+// ---- zones that come and go
+
+static void sync_additions(uv_work_t *work)
+{
+	struct control_task *t = work->data;
+	const struct control_hooks *hooks = &t->control->options.hooks;
+	t->result = t->why[0] ? RESULT_OK : additions_sync(hooks->additions(hooks->arg));
+}
+
+static void after_sync(uv_work_t *work, int status)
+{
+	struct control_task *t = work->data;
+	(void)status;
+	if (t->result != RESULT_OK)
+		snprintf(t->why, sizeof(t->why), "%s", "done, but it may not last: the disk fails");
+	if (t->connection)
+		control_respond(t->connection,
+				t->why[0] ? control_error(t->why) : control_success(json_object()),
+				NULL);
+	free(t);
+}
+
+static bool start_change(struct control_task *t)
+{
+	const struct control_hooks *hooks = &t->control->options.hooks;
+	const struct control_request *q = &t->request;
+	if (q->command == CONTROL_ZONE_ADD)
+		hooks->zone_add(hooks->arg, &q->addition, t->why, sizeof(t->why));
+	else
+		hooks->zone_remove(hooks->arg, q->zone.wire, t->why, sizeof(t->why));
+	return uv_queue_work(t->control->options.loop, &t->work, sync_additions, after_sync) == 0;
+}
+
 // ---- tasks
 
 struct control_task *control_task_start(struct control *c, struct control_connection *n,
@@ -145,6 +183,12 @@ struct control_task *control_task_start(struct control *c, struct control_connec
 		uv_timer_init(c->options.loop, &t->timer);
 		uv_timer_start(&t->timer, on_look, 0, LOOK_MS);
 		return t;
+	}
+	if (request->command != CONTROL_ZONE_DUMP) {
+		if (start_change(t))
+			return t;
+		free(t);
+		return NULL;
 	}
 	t->out = tmpfile();
 	if (t->out && uv_queue_work(c->options.loop, &t->work, dump, after_dump) == 0)

@@ -46,6 +46,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	struct zonedb *db;
 	struct store *store;
+	struct additions *additions; // NULL: without a store
 	struct settings_chance chance;
 	struct rcu_pointer answer_config; // struct answer_config
 	struct zones *zones;
@@ -368,6 +369,10 @@ static bool reload(void *arg, struct report *report)
 	struct config *config = config_read(d->config_path, report);
 	if (!config)
 		return false;
+	if (config_add_zones(config, d->additions, false, report)) {
+		config_free(config);
+		return false;
+	}
 	if (zones_apply(d->zones, config) || publish_answer_config(d, config)) {
 		report_error(report, d->config_path, 0, "%s", result_text(RESULT_NO_MEMORY));
 		config_free(config);
@@ -380,8 +385,72 @@ static bool reload(void *arg, struct report *report)
 	log_set_level(config->server.log_level ? *config->server.log_level : LOG_LEVEL_INFO);
 	config_free(d->config);
 	d->config = config;
-	log_info("configuration reread: %u zones", config->zones_count);
+	log_info("configuration reread: %u zones", config->zones_total);
 	return true;
+}
+
+static bool say_why(enum result r, char *why, size_t why_size)
+{
+	const char *text = r == RESULT_EXISTS      ? "the zone is there already"
+			   : r == RESULT_NOT_FOUND ? "no such zone was added by command; what the "
+						     "configuration's file says is changed there"
+			   : r == RESULT_IO        ? strerror(errno)
+						   : result_text(r);
+	if (r != RESULT_OK && !why[0])
+		snprintf(why, why_size, "%s", text);
+	return r == RESULT_OK;
+}
+
+static bool zone_add(void *arg, const struct addition *a, char *why, size_t why_size)
+{
+	struct daemon *d = arg;
+	const struct config_zone *z;
+	char name[NAME_TEXT_SIZE];
+	why[0] = '\0';
+	if (!d->additions) {
+		snprintf(why, why_size, "%s", "there is no database to keep it in");
+		return false;
+	}
+	enum result r = config_add_zone(d->config, a, &z, why, why_size);
+	if (r != RESULT_OK)
+		return say_why(r, why, why_size);
+	bool new = !additions_has(d->additions, a->zone.wire);
+	r = new ? additions_put(d->additions, a) : RESULT_EXISTS;
+	if (r == RESULT_OK)
+		r = zones_add(d->zones, z);
+	if (r == RESULT_OK) {
+		log_info("zone %s: added by command", name_to_text(z->name.wire, name));
+		return true;
+	}
+	int saved = errno;
+	if (new &&additions_has(d->additions, a->zone.wire))
+		additions_drop(d->additions, a->zone.wire);
+	config_remove_zone(d->config, a->zone.wire);
+	errno = saved;
+	return say_why(r, why, why_size);
+}
+
+static bool zone_remove(void *arg, const uint8_t *zone, char *why, size_t why_size)
+{
+	struct daemon *d = arg;
+	char name[NAME_TEXT_SIZE];
+	why[0] = '\0';
+	const struct config_zone *z = config_zone(d->config, zone);
+	enum result r = d->additions ? additions_drop(d->additions, zone) : RESULT_NOT_FOUND;
+	if (r == RESULT_OK && z && z->added) {
+		r = zones_remove(d->zones, zone);
+		if (r == RESULT_OK)
+			config_remove_zone(d->config, zone);
+	}
+	if (r == RESULT_OK)
+		log_info("zone %s: removed by command", name_to_text(zone, name));
+	return say_why(r, why, why_size);
+}
+
+static const struct additions *additions(void *arg)
+{
+	const struct daemon *d = arg;
+	return d->additions;
 }
 
 static void stop(void *arg)
@@ -463,6 +532,9 @@ static enum result start_control(struct daemon *d)
 			   .ports = about_ports,
 			   .lcores = about_lcores,
 			   .reload = reload,
+			   .zone_add = zone_add,
+			   .zone_remove = zone_remove,
+			   .additions = additions,
 			   .stop = stop },
 	};
 	d->control = control_new(&o, why, sizeof(why));
@@ -486,6 +558,19 @@ static enum result start_memory(struct daemon *d)
 	return r;
 }
 
+// The zones that were added by command become the configuration's.
+static enum result start_additions(struct daemon *d, const char *path)
+{
+	struct report report = { .say = report_to_log };
+	enum result r = additions_open(path, &d->additions);
+	if (r != RESULT_OK) {
+		log_error("zones added by command, in %s: %s", path,
+			  r == RESULT_IO ? strerror(errno) : result_text(r));
+		return r;
+	}
+	return config_add_zones(d->config, d->additions, true, &report);
+}
+
 // Without a store zones are served all the same. But where one is asked for by
 // name, to start without it would not be what the operator wants.
 static enum result start_store(struct daemon *d)
@@ -500,6 +585,7 @@ static enum result start_store(struct daemon *d)
 					     : result_text(r);
 	if (r == RESULT_OK) {
 		zones_set_store(d->zones, d->store);
+		return start_additions(d, path);
 	} else if (c->path) {
 		log_error("database.path %s: %s", path, why);
 		return r;
@@ -554,7 +640,7 @@ static int run(struct daemon *d)
 		stop(d);
 	else
 		log_info("understudyd %s started: %u zones", UNDERSTUDY_VERSION,
-			 d->config->zones_count);
+			 d->config->zones_total);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	stop_ports(d);
 	store_stop(d->store);
@@ -562,6 +648,7 @@ static int run(struct daemon *d)
 	service_free(d->service);
 	zones_free(d->zones);
 	store_free(d->store);
+	additions_free(d->additions);
 	rcu_reader_unregister();
 	settings_free(rcu_pointer_exchange(&d->answer_config, NULL));
 	if (d->db)

@@ -14,20 +14,27 @@
 #define COMPACT_LEAVES   4000 // about a millisecond, if all of them move
 #define COMPACT_PATIENCE 1000 // slices
 
-struct secondary *zones_find(const struct zones *zones, const uint8_t *apex)
+size_t zones_place(const struct zones *zones, const uint8_t *apex)
 {
 	size_t low = 0, high = zones->count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		int order = name_compare(zones->list[middle]->config->name.wire, apex);
 		if (order == 0)
-			return zones->list[middle];
+			return middle;
 		if (order < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return NULL;
+	return low;
+}
+
+struct secondary *zones_find(const struct zones *zones, const uint8_t *apex)
+{
+	size_t at = zones_place(zones, apex);
+	bool found = at < zones->count && name_equal(zones->list[at]->config->name.wire, apex);
+	return found ? zones->list[at] : NULL;
 }
 
 static void on_timer(uv_timer_t *timer)

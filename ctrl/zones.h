@@ -35,6 +35,11 @@ void zones_free(struct zones *zones);
 // RESULT_NO_MEMORY (nothing is changed then).
 enum result zones_apply(struct zones *zones, const struct config *config);
 
+// A zone that has become one of the configuration applied last, and one that is about to
+// leave it. RESULT_OK, RESULT_NO_MEMORY, or RESULT_NOT_FOUND.
+enum result zones_add(struct zones *zones, const struct config_zone *config);
+enum result zones_remove(struct zones *zones, const uint8_t *apex);
+
 // The one applied last.
 const struct config *zones_config(const struct zones *zones);
 
@@ -98,6 +103,7 @@ const char *zone_signatures_text(enum zone_signatures s);
 // What is known of one zone; pointers are valid until the loop goes on.
 struct zone_status {
 	const struct name *name;
+	const struct config_zone *config;
 	const struct zone_fsm *fsm;
 	bool waiting;            // for its turn to ask or transfer
 	uint64_t success_unix_s; // last confirmation or transfer, 0 = never

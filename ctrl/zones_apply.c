@@ -137,7 +137,7 @@ static void plan_free(struct plan *p)
 static enum result plan_allocate(struct plan *p, const struct zones *zones,
 				 const struct config *config)
 {
-	size_t most = zones->count + config->zones_count + 1;
+	size_t most = zones->count + config->zones_total + 1;
 	p->list = calloc(most, sizeof(*p->list));
 	p->fresh = calloc(most, sizeof(*p->fresh));
 	p->gone = calloc(most, sizeof(*p->gone));
@@ -173,9 +173,9 @@ static enum result plan_make(struct plan *p, struct zones *zones, const struct c
 {
 	size_t i = 0, j = 0;
 	enum result r = plan_allocate(p, zones, config);
-	while (r == RESULT_OK && (i < zones->count || j < config->zones_count)) {
+	while (r == RESULT_OK && (i < zones->count || j < config->zones_total)) {
 		int order = i == zones->count ? 1
-			    : j == config->zones_count
+			    : j == config->zones_total
 				    ? -1
 				    : name_compare(zones->list[i]->config->name.wire,
 						   config->zones_by_name[j]->name.wire);
@@ -203,6 +203,12 @@ static void plan_undo(struct plan *p)
 	upstreams_undo(&p->upstreams);
 }
 
+static void begin_timer(struct secondary *z)
+{
+	uv_timer_init(z->zones->loop, &z->timer);
+	z->timer.data = z;
+}
+
 // All zones point into the new configuration before any of them acts.
 static void plan_switch(struct plan *p, struct zones *zones, const struct config *config)
 {
@@ -212,15 +218,26 @@ static void plan_switch(struct plan *p, struct zones *zones, const struct config
 	zones->budget.limit = (uint64_t)config->transfer.memory_mib << 20;
 	hooks_configure(zones->hooks, &config->hooks);
 	zones->list = p->list;
+	zones->room = zones->count + config->zones_total + 1;
 	zones->count = p->count;
 	p->list = NULL;
-	for (size_t i = 0; i < p->fresh_count; i++) {
-		uv_timer_init(zones->loop, &p->fresh[i]->timer);
-		p->fresh[i]->timer.data = p->fresh[i];
-	}
+	for (size_t i = 0; i < p->fresh_count; i++)
+		begin_timer(p->fresh[i]);
 	for (size_t i = 0; i < zones->count; i++) {
 		struct secondary *z = zones->list[i];
 		z->changed = secondary_reconfigure(z, config_zone(config, z->config->name.wire));
+	}
+}
+
+// Zones that are new, and published as not loaded: first comes what is stored of them.
+static void begin_work(struct zones *zones, struct secondary *const fresh[], size_t count)
+{
+	zones_restore(zones, fresh, count);
+	for (size_t i = 0; i < count; i++) {
+		struct secondary *z = fresh[i];
+		if (z->fsm.data != ZONE_NOT_LOADED)
+			surveys_touch(zones->surveys, &z->survey);
+		secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
 	}
 }
 
@@ -239,13 +256,7 @@ static void plan_do(struct plan *p, struct zones *zones, const struct config *co
 				       &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
 							     .primary = z->config->primary_count });
 	}
-	zones_restore(zones, p->fresh, p->fresh_count);
-	for (size_t i = 0; i < p->fresh_count; i++) {
-		struct secondary *z = p->fresh[i];
-		if (z->fsm.data != ZONE_NOT_LOADED)
-			surveys_touch(zones->surveys, &z->survey);
-		secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
-	}
+	begin_work(zones, p->fresh, p->fresh_count);
 	zones->soa.limit = SOA_CONCURRENT;
 	zones->transfers.limit = config->transfer.concurrent;
 	zones_advance(zones);
@@ -261,6 +272,66 @@ enum result zones_apply(struct zones *zones, const struct config *config)
 		plan_undo(&plan);
 	plan_free(&plan);
 	return r;
+}
+
+// ---- one zone
+
+static enum result reserve_place(struct zones *zones)
+{
+	if (zones->count < zones->room)
+		return RESULT_OK;
+	size_t room = zones->room * 2 + 64;
+	struct secondary **more = reallocarray(zones->list, room, sizeof(*more));
+	if (!more)
+		return RESULT_NO_MEMORY;
+	zones->list = more;
+	zones->room = room;
+	return RESULT_OK;
+}
+
+enum result zones_add(struct zones *zones, const struct config_zone *config)
+{
+	struct zone_version *version;
+	size_t at = zones_place(zones, config->name.wire);
+	if (reserve_place(zones))
+		return RESULT_NO_MEMORY;
+	struct secondary *z = secondary_new(zones, config);
+	if (!z)
+		return RESULT_NO_MEMORY;
+	enum result r = zone_version_not_loaded(zones->db, config->name.wire, &version);
+	if (r != RESULT_OK) {
+		store_zone_close(z->stored);
+		secondary_free(z);
+		return r;
+	}
+	begin_timer(z);
+	memmove(&zones->list[at + 1], &zones->list[at],
+		(zones->count - at) * sizeof(struct secondary *));
+	zones->list[at] = z;
+	zones->count++;
+	zonedb_publish(zones->db, &version, 1);
+	begin_work(zones, &z, 1);
+	zones_advance(zones);
+	return RESULT_OK;
+}
+
+enum result zones_remove(struct zones *zones, const uint8_t *apex)
+{
+	struct zone_version *version;
+	struct secondary *z = zones_find(zones, apex);
+	if (!z)
+		return RESULT_NOT_FOUND;
+	size_t at = zones_place(zones, apex);
+	enum result r = zone_version_removed(zones->db, apex, &version);
+	if (r != RESULT_OK)
+		return r;
+	secondary_close(z);
+	zonedb_publish(zones->db, &version, 1);
+	zones->count--;
+	memmove(&zones->list[at], &zones->list[at + 1],
+		(zones->count - at) * sizeof(struct secondary *));
+	zones_advance(zones);
+	return RESULT_OK;
 }
 
 const struct config *zones_config(const struct zones *zones)

@@ -49,7 +49,7 @@ struct zones {
 	struct store *store; // NULL: none
 	const struct config *config;
 	struct secondary **list; // in canonical order of the names
-	size_t count;
+	size_t count, room;
 	struct upstreams upstreams;
 	struct links *links;
 	struct surveys *surveys;
@@ -70,6 +70,8 @@ struct zones {
 };
 
 struct secondary *zones_find(const struct zones *zones, const uint8_t *apex);
+// Where the zone stands in the list, or would.
+size_t zones_place(const struct zones *zones, const uint8_t *apex);
 
 // The zone's machine hears of the event, and what it decides is done.
 void secondary_step(struct secondary *z, const struct zone_event *event);

@@ -93,6 +93,7 @@ static void fill_status(const struct secondary *z, struct zone_status *out)
 {
 	*out = (struct zone_status){
 		.name = &z->config->name,
+		.config = z->config,
 		.fsm = &z->fsm,
 		.waiting = z->entry.waiting,
 		.success_unix_s = z->success_unix_s,

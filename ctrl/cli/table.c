@@ -205,9 +205,9 @@ void table_status(FILE *to, json_t *result)
 
 void table_zones(FILE *to, json_t *result)
 {
-	static const char *const head[] = { "ZONE",  "STATE",        "SERIAL", "RECORDS",
-					    "DOING", "NEXT REFRESH", "EXPIRES" };
-	struct table t = { .columns = 7 };
+	static const char *const head[] = { "ZONE",  "STATE",        "SERIAL",  "RECORDS",
+					    "DOING", "NEXT REFRESH", "EXPIRES", "FROM" };
+	struct table t = { .columns = 8 };
 	json_t *row;
 	size_t i;
 	char buf[CELL_OCTETS];
@@ -221,6 +221,7 @@ void table_zones(FILE *to, json_t *result)
 		add_cell(&t, get_text(row, "doing"));
 		add_cell(&t, get_duration(row, "next_refresh_s", buf));
 		add_cell(&t, get_duration(row, "expires_s", buf));
+		add_cell(&t, get_text(row, "from"));
 	}
 	print_table(to, &t, false);
 }
@@ -285,6 +286,11 @@ void table_zone_status(FILE *to, json_t *result)
 	json_t *p;
 	size_t i;
 	line(to, "zone", get_text(result, "zone"));
+	fprintf(to, "%-*s %s%s%s\n", LABEL_WIDTH, "from",
+		strcmp(get_text(result, "from"), "file") == 0 ? "the configuration's file"
+							      : "zone add",
+		json_object_get(result, "template") ? ", template " : "",
+		json_object_get(result, "template") ? get_text(result, "template") : "");
 	line(to, "state", get_text(result, "state"));
 	line(to, "serial", get_cell(result, "serial", buf));
 	line(to, "stored serial", get_cell(result, "stored_serial", buf));

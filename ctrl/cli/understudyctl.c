@@ -25,8 +25,10 @@ enum arguments {
 	NONE,
 	ZONE,        // one zone
 	ZONES,       // zones, or --all
+	ZONES_LIST,  // zones
 	ZONE_FILE,   // a zone, and a file to write if not standard output
 	ZONE_SERIAL, // a zone and a serial; --timeout
+	ZONES_ADD,   // zones; --template, --primary
 };
 
 struct command {
@@ -40,14 +42,18 @@ static const char *const arguments_help[] = {
 	[NONE] = "",
 	[ZONE] = " ZONE",
 	[ZONES] = " ZONE...|--all",
+	[ZONES_LIST] = " ZONE...",
 	[ZONE_FILE] = " ZONE [FILE]",
 	[ZONE_SERIAL] = " ZONE SERIAL",
+	[ZONES_ADD] = " ZONE...",
 };
 
 static const struct command commands[] = {
 	{ "status", NONE, table_status, "the daemon as a whole" },
 	{ "zones", NONE, table_zones, "all zones" },
 	{ "zone status", ZONE, table_zone_status, "one zone, its primaries and last transfer" },
+	{ "zone add", ZONES_ADD, NULL, "serve a zone that the file does not name" },
+	{ "zone remove", ZONES_LIST, NULL, "end that" },
 	{ "zone refresh", ZONES, NULL, "ask the primaries now whether there is news" },
 	{ "zone retransfer", ZONES, NULL, "transfer now, whatever the serial" },
 	{ "zone freeze", ZONES, NULL, "serve what there is and ask nobody" },
@@ -73,6 +79,8 @@ static void usage(FILE *to)
 		    "  -j, --json           print the response as JSON, as it came\n"
 		    "  -a, --all            all zones\n"
 		    "  -t, --timeout S      seconds that zone wait waits (default 60)\n"
+		    "  -T, --template ID    of the configuration, for zone add\n"
+		    "  -p, --primary ID     the same; once for each, instead of the template's\n"
 		    "  -V, --version        print the version\n"
 		    "  -h, --help           print this\n"
 		    "commands:\n");
@@ -90,6 +98,8 @@ struct wanted {
 	int count;
 	bool all, raw;
 	const char *timeout;
+	const char *template;
+	json_t *primaries; // NULL: none
 };
 
 static bool arguments_fit(const struct wanted *w)
@@ -98,6 +108,8 @@ static bool arguments_fit(const struct wanted *w)
 	case NONE: return w->count == 0 && !w->all;
 	case ZONE: return w->count == 1 && !w->all;
 	case ZONES: return w->all ? w->count == 0 : w->count > 0;
+	case ZONES_LIST: return w->count > 0 && !w->all;
+	case ZONES_ADD: return w->count > 0 && !w->all && (w->template || w->primaries);
 	case ZONE_FILE: return (w->count == 1 || w->count == 2) && !w->all;
 	case ZONE_SERIAL: return w->count == 2 && !w->all;
 	}
@@ -119,7 +131,8 @@ static bool find_command(int argc, char **argv, struct wanted *w)
 		w->command = c;
 		w->arguments = argv + words;
 		w->count = argc - words;
-		return arguments_fit(w) && (!w->timeout || c->arguments == ZONE_SERIAL);
+		return arguments_fit(w) && (!w->timeout || c->arguments == ZONE_SERIAL) &&
+		       ((!w->template && !w->primaries) || c->arguments == ZONES_ADD);
 	}
 	return false;
 }
@@ -167,6 +180,10 @@ static bool send_request(FILE *stream, const struct wanted *w, const char *zone)
 		json_object_set_new(request, "serial", number(w->arguments[1]));
 	if (w->timeout)
 		json_object_set_new(request, "timeout", number(w->timeout));
+	if (w->template)
+		json_object_set_new(request, "template", json_string(w->template));
+	if (w->primaries)
+		json_object_set(request, "primaries", w->primaries);
 	bool ok = request && json_dumpf(request, stream, JSON_COMPACT) == 0 &&
 		  fputc('\n', stream) != EOF && fflush(stream) == 0;
 	json_decref(request);
@@ -274,7 +291,9 @@ static int run(const char *path, const struct wanted *w)
 	struct streams s = { fdopen(fd, "r"), fdopen(again, "w") };
 	if (!s.in || !s.out)
 		abort(); // out of memory
-	int zones = w->command->arguments == ZONES && !w->all ? w->count : 1;
+	enum arguments kind = w->command->arguments;
+	bool many = (kind == ZONES && !w->all) || kind == ZONES_LIST || kind == ZONES_ADD;
+	int zones = many ? w->count : 1;
 	int status = EXIT_OK;
 	for (int i = 0; i < zones && status != EXIT_CONNECT; i++) {
 		int one = ask(&s, path, w, w->count ? w->arguments[i] : NULL);
@@ -293,16 +312,23 @@ int main(int argc, char **argv)
 						 { "help", no_argument, NULL, 'h' },
 						 { "all", no_argument, NULL, 'a' },
 						 { "timeout", required_argument, NULL, 't' },
+						 { "template", required_argument, NULL, 'T' },
+						 { "primary", required_argument, NULL, 'p' },
 						 { 0 } };
 	const char *path = SOCKET_DEFAULT;
 	struct wanted w = { 0 };
 	int option;
-	while ((option = getopt_long(argc, argv, "s:jVhat:", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "s:jVhat:T:p:", options, NULL)) >= 0) {
 		switch (option) {
 		case 's': path = optarg; break;
 		case 'j': w.raw = true; break;
 		case 'a': w.all = true; break;
 		case 't': w.timeout = optarg; break;
+		case 'T': w.template = optarg; break;
+		case 'p':
+			w.primaries = w.primaries ? w.primaries : json_array();
+			json_array_append_new(w.primaries, json_string(optarg));
+			break;
 		case 'V': printf("understudyctl %s\n", UNDERSTUDY_VERSION); return EXIT_OK;
 		case 'h': usage(stdout); return EXIT_OK;
 		default: usage(stderr); return EXIT_USAGE;
@@ -312,5 +338,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	return run(path, &w);
+	int status = run(path, &w);
+	json_decref(w.primaries);
+	return status;
 }
