@@ -51,36 +51,55 @@ static uint64_t sum_word(const uint8_t *p)
 	return word;
 }
 
-static uint64_t sum_octets(uint64_t sum, const uint8_t *p, size_t len)
+static uint64_t load_word64(const uint8_t *p)
 {
-	for (; len >= 16; p += 16, len -= 16)
-		sum += sum_word(p) + sum_word(p + 4) + sum_word(p + 8) + sum_word(p + 12);
-	for (; len >= 4; p += 4, len -= 4)
-		sum += sum_word(p);
-	if (len & 2) {
-		uint16_t half;
-		memcpy(&half, p, 2);
-		sum += half;
-		p += 2;
-	}
-	if (len & 1)
-		sum += htons((uint16_t)(*p << 8));
-	return sum;
+	uint64_t word;
+	memcpy(&word, p, 8);
+	return word;
 }
 
+// The last `left` octets, 1 to 7, of the eight before `end`, as if zeros followed them.
+static uint64_t load_tail(const uint8_t *end, size_t left)
+{
+	const unsigned bits = 8 * (8 - (unsigned)left);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return load_word64(end - 8) >> bits;
+#else
+	return load_word64(end - 8) << bits;
+#endif
+}
+
+// Requires that eight octets stand before its end: it is behind a frame's first header.
+// The result leaves room to add on.
+static uint64_t sum_octets(const uint8_t *p, size_t len)
+{
+	uint64_t low = 0, high = 0;
+	for (; len >= 8; p += 8, len -= 8) {
+		uint64_t word = load_word64(p);
+		low += (uint32_t)word;
+		high += word >> 32;
+	}
+	if (len > 0) {
+		uint64_t word = load_tail(p + len, len);
+		low += (uint32_t)word;
+		high += word >> 32;
+	}
+	return low + high;
+}
+
+// Each half plus the other, so that the carry of the lower one arrives in the upper.
 static uint16_t sum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	sum += sum << 32 | sum >> 32;
+	uint32_t half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 // The sum of both addresses, which stand side by side in both families.
 static uint64_t sum_addresses(const uint8_t *ip, uint8_t family)
 {
-	return family == 4 ? sum_octets(0, ip + 12, 8) : sum_octets(0, ip + 8, 32);
+	return family == 4 ? sum_octets(ip + 12, 8) : sum_octets(ip + 8, 32);
 }
 
 // The pseudo-header's sum (RFC 768; RFC 8200 section 8.1).
@@ -172,8 +191,8 @@ static void parse_udp(const uint8_t *data, size_t room, unsigned good, struct fr
 	if (udp_sum == 0 && out->family == 6)
 		return drop(out, PORT_DROP_UDP_CHECKSUM);
 	if (udp_sum != 0 && !(good & FRAME_UDP_SUM_GOOD) &&
-	    sum_fold(sum_octets(sum_pseudo(sum_addresses(ip, out->family), udp_len), udp,
-				udp_len)) != 0xffff)
+	    sum_fold(sum_pseudo(sum_addresses(ip, out->family), udp_len) +
+		     sum_octets(udp, udp_len)) != 0xffff)
 		return drop(out, PORT_DROP_UDP_CHECKSUM);
 	out->dns_len = (uint16_t)(udp_len - FRAME_UDP_LEN);
 	out->kind = FRAME_QUERY;
@@ -203,7 +222,7 @@ static void parse_ipv4(const struct frame_local *local, const uint8_t *data, siz
 		return;
 	if (data[0] & 1)
 		return drop(out, PORT_DROP_GROUP_MAC);
-	if (!(good & FRAME_IP_SUM_GOOD) && sum_fold(sum_octets(0, ip, FRAME_IPV4_LEN)) != 0xffff)
+	if (!(good & FRAME_IP_SUM_GOOD) && sum_fold(sum_octets(ip, FRAME_IPV4_LEN)) != 0xffff)
 		return drop(out, PORT_DROP_IP_CHECKSUM);
 	if (v4_source_impossible(local, ip + 12))
 		return drop(out, PORT_DROP_SOURCE);
@@ -335,7 +354,7 @@ size_t frame_reply(uint8_t *data, const struct frame *f, uint16_t dns_len, bool 
 	uint16_t checksum = sum_fold(pseudo);
 	if (!offload) {
 		uint64_t sum = pseudo + sum_word(udp) + htons(udp_len);
-		checksum = (uint16_t)~sum_fold(sum_octets(sum, data + f->dns, dns_len));
+		checksum = (uint16_t)~sum_fold(sum + sum_octets(data + f->dns, dns_len));
 		if (checksum == 0)
 			checksum = 0xffff; // 0 would say: no checksum (RFC 768)
 	}

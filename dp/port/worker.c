@@ -56,8 +56,10 @@ static unsigned checked_by_device(const struct rte_mbuf *m)
 	return good;
 }
 
-static void take_query(struct burst *b, struct queue *q, struct rte_mbuf *m, const struct frame *f)
+// The next query is that of frames[query_count].
+static void take_query(struct burst *b, struct queue *q, struct rte_mbuf *m)
 {
+	const struct frame *f = &b->frames[b->query_count];
 	struct answer_item *item = &b->items[b->query_count];
 	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
 	uint32_t room = m->data_len + rte_pktmbuf_tailroom(m);
@@ -68,8 +70,7 @@ static void take_query(struct burst *b, struct queue *q, struct rte_mbuf *m, con
 	item->may_punt = true;
 	item->reserve = 0;
 	frame_peer(data, f, &item->peer);
-	b->queries[b->query_count] = m;
-	b->frames[b->query_count++] = *f;
+	b->queries[b->query_count++] = m;
 }
 
 static void take_punt(struct burst *b, struct rte_mbuf *m, enum frame_class class)
@@ -86,17 +87,19 @@ static void parse(struct worker *w, struct queue *q, struct burst *b)
 		rte_prefetch0(rte_pktmbuf_mtod(b->rx[i], void *));
 	for (unsigned i = 0; i < b->rx_count; i++) {
 		struct rte_mbuf *m = b->rx[i];
-		struct frame f = { .kind = FRAME_PUNT };
+		struct frame *f = &b->frames[b->query_count];
 		if (m->nb_segs == 1)
 			frame_parse(&q->port->local, rte_pktmbuf_mtod(m, uint8_t *), m->data_len,
-				    checked_by_device(m), &f);
-		if (f.kind == FRAME_QUERY &&
-		    f.dns + (unsigned)f.dns_len <= (unsigned)f.l3 + q->port->mtu)
-			take_query(b, q, m, &f);
-		else if (f.kind == FRAME_DROP)
-			drop(w, f.drop, &m, 1);
+				    checked_by_device(m), f);
 		else
-			take_punt(b, m, f.class);
+			*f = (struct frame){ .kind = FRAME_PUNT };
+		if (f->kind == FRAME_QUERY &&
+		    f->dns + (unsigned)f->dns_len <= (unsigned)f->l3 + q->port->mtu)
+			take_query(b, q, m);
+		else if (f->kind == FRAME_DROP)
+			drop(w, f->drop, &m, 1);
+		else
+			take_punt(b, m, f->class);
 	}
 }
 
