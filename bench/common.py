@@ -23,7 +23,7 @@ BUILD = os.path.join(ROOT, "build-release")
 # The servers of the end-to-end tests are the contestants: ours in the release build.
 os.environ["UNDERSTUDY_BUILD"] = BUILD
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
-from harness import net, ports, process, server, stage  # noqa: E402 pylint: disable=wrong-import-position
+from harness import net, ports, process, server, stage  # noqa: E402
 
 OPTIONS = {"pairs": 5, "seconds": 4.0, "names": 1_000_000}
 
@@ -104,9 +104,10 @@ def ratio(ours, theirs):
 
 
 @contextlib.contextmanager
-def a_stage(mode=ports.KERNEL):
-    """An end-to-end tests' Stage (harness/stage.py): what was started on it is stopped at
-    the end. `mode` says how Understudy is reached (harness/ports.py)."""
+def a_stage(mode=ports.KERNEL, hugepages=0):
+    """A Stage of the end-to-end tests (harness/stage.py): what was started on it is stopped
+    at the end. `mode` says how Understudy is reached (harness/ports.py); `hugepages` of
+    2 MiB are reserved beside those that the mode needs."""
     if os.geteuid() != 0:
         raise SystemExit("bench/run: it makes network namespaces, so it must be run as root")
     if os.cpu_count() < 2:
@@ -114,7 +115,8 @@ def a_stage(mode=ports.KERNEL):
     net.sweep()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="understudy-bench-"))
-        if not stack.enter_context(ports.hugepages(mode)):
+        had = stack.enter_context(ports.hugepages(mode))
+        if not (stack.enter_context(ports.reserve(hugepages)) and had):
             raise SystemExit("bench/run: hugepages cannot be had")
         stack.callback(process.kill_all)
         one = stage.Stage(folder, server.Understudy, mode)

@@ -11,6 +11,7 @@ import zones
 SOURCE, TARGET = "10.53.0.1", "10.53.0.2"
 TARGET_MAC = bytes.fromhex("027063617000")  # of the first net_pcap device of a process
 SOURCE_MAC = bytes.fromhex("025500000001")
+HEADERS = 14 + 20 + 8  # octets before the query
 OPT = struct.pack("!BHHIH", 0, 41, 1232, 0, 0)
 
 
@@ -25,11 +26,14 @@ def checksum(data):
     return ~total & 0xffff
 
 
+def wire(name):
+    return b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
+
+
 def query(number, name, qtype=1):
     """A query with EDNS, without RD."""
-    wire = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
     head = struct.pack("!HHHHHH", number & 0xffff, 0, 1, 0, 0, 1)
-    return head + wire + struct.pack("!BHH", 0, qtype, 1) + OPT
+    return head + wire(name) + struct.pack("!HH", qtype, 1) + OPT
 
 
 def frame(number, name):

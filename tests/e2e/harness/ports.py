@@ -47,16 +47,20 @@ def _add(count):
 
 
 @contextlib.contextmanager
-def hugepages(mode):
-    """Hugepages beside those that are reserved, where the mode needs them; given
-    back at the end. Yields whether they could be had."""
-    if mode == KERNEL or not MODES[mode][2]:
-        yield True
-        return
+def reserve(count):
+    """Hugepages beside those that are reserved, given back at the end. Yields whether
+    they could be had."""
     before = _read()
-    _add(HUGEPAGES_WANTED)
+    _add(count)
     got = _read() - before
     try:
-        yield got >= HUGEPAGES_WANTED
+        yield got >= count
     finally:
         _add(-got)
+
+
+@contextlib.contextmanager
+def hugepages(mode):
+    """Hugepages where the mode needs them. Yields whether they could be had."""
+    with reserve(HUGEPAGES_WANTED if mode != KERNEL and MODES[mode][2] else 0) as had:
+        yield had
