@@ -118,7 +118,6 @@ def a_stage(mode=ports.KERNEL, hugepages=0):
         had = stack.enter_context(ports.hugepages(mode))
         if not (stack.enter_context(ports.reserve(hugepages)) and had):
             raise SystemExit("bench/run: hugepages cannot be had")
-        stack.callback(process.kill_all)
         one = stage.Stage(folder, server.Understudy, mode)
         stack.callback(one.strike)
         yield one

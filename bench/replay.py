@@ -29,11 +29,12 @@ TRANSFER_S = 100
 
 
 class Replay:
-    """understudyd, its zone transferred, answering a replay on each of `lcores`."""
+    """understudyd, its zone transferred, answering a replay on each of `lcores`; its other
+    threads are on the CPU `main`."""
 
-    def __init__(self, stage, names, lcores):
+    def __init__(self, stage, names, lcores, main):
         self.lcores = lcores
-        self.names = names
+        self.main = main
         self.clients = stage.clients
         self.dir = stage.dir
         self.ns = stage.server_ns
@@ -44,7 +45,7 @@ class Replay:
         pcaps.write(self.capture, ORIGIN, names, QUERIES)
         primary = stage.peer(Bind, {ORIGIN: zone}, key=KEY)
         self.server = stage.secondary([ORIGIN], {ORIGIN: 1}, timeout=TRANSFER_S, key=KEY, dpdk={
-            "main-lcore": 0, "lcores": list(lcores), "hugepages": True,
+            "main-lcore": main, "lcores": list(lcores), "hugepages": True,
             "memory": PACKET_MIB * len(lcores),
         }, ports=[{"device": self.device(i)} for i in range(len(lcores))])
         primary.stop()
@@ -55,6 +56,9 @@ class Replay:
 
     def device(self, number):
         return f"net_pcap{number},rx_pcap={self.capture},infinite_rx=1"
+
+    def go_on(self):
+        self.server.process.signal(signal.SIGCONT)
 
     def pause(self):
         self.server.process.signal(signal.SIGSTOP)
@@ -72,16 +76,7 @@ class Replay:
 
     def rate(self, seconds):
         """Answers a second, while it has its turn; all of them must be right."""
-        self.server.process.signal(signal.SIGCONT)
-        time.sleep(0.5)
-        first, at = self.counted(), self.worked(self.server.process)
-        time.sleep(seconds)
-        last, took = self.counted(), self.worked(self.server.process) - at
-        self.pause()
-        delta = {key: last[key] - first[key] for key in last}
-        if delta["errors"] or delta["dropped"]:
-            raise SystemExit(f"bench/run: not all queries were answered well: {delta}")
-        return delta["answers"] / took
+        return rate_together([self], seconds)
 
     def worked(self, one):
         """The seconds that a DPDK process's workers have had so far, each."""
@@ -98,7 +93,7 @@ class Replay:
     def echo_rate(self, seconds):
         """Packets a second that testpmd's 5tswap carries of the same captures."""
         testpmd = process.Process(
-            ["dpdk-testpmd", "-l", ",".join(map(str, [0, *self.lcores])), "--in-memory",
+            ["dpdk-testpmd", "-l", ",".join(map(str, [self.main, *self.lcores])), "--in-memory",
              "-m", PACKET_MIB * len(self.lcores), "--no-pci", "--no-telemetry",
              *(word for i in range(len(self.lcores)) for word in ("--vdev", self.device(i))),
              "--", "--forward-mode=5tswap", f"--nb-cores={len(self.lcores)}",
@@ -127,12 +122,35 @@ class Replay:
         return sum(map(int, found()[(number - 1) * ports:number * ports])), at
 
 
+def rate_together(replays, seconds):
+    """Answers a second of several at the same time, together."""
+    def now():
+        return [(one.counted(), one.worked(one.server.process)) for one in replays]
+
+    for one in replays:
+        one.go_on()
+    time.sleep(0.5)
+    before = now()
+    time.sleep(seconds)
+    after = now()
+    for one in replays:
+        one.pause()
+    total = 0
+    for (first, at), (last, end) in zip(before, after):
+        delta = {key: last[key] - first[key] for key in last}
+        if delta["errors"] or delta["dropped"]:
+            raise SystemExit(f"bench/run: not all queries were answered well: {delta}")
+        total += delta["answers"] / (end - at)
+    return total
+
+
 @contextlib.contextmanager
-def a_replay(names, lcores=(1,)):
+def a_replay(names, lcores=(1,), main=0):
+    """A Replay on a stage of its own, with workers on these CPUs; paused."""
     pages = HUGEPAGES + PACKET_MIB // 2 * len(lcores)
     with a_stage(hugepages=pages) as stage:
-        one = Replay(stage, names, lcores)
+        one = Replay(stage, names, lcores, main)
         try:
             yield one
         finally:
-            one.server.process.signal(signal.SIGCONT)
+            one.go_on()

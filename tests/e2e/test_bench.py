@@ -43,7 +43,8 @@ def test_contestants_take_turns(common):
         order.append(name)
         return next(values)
 
-    rows = common.compare({"understudy": lambda: turn("u", ours), "knot": lambda: turn("k", theirs)},
+    rows = common.compare({"understudy": lambda: turn("u", ours),
+                           "knot": lambda: turn("k", theirs)},
                           "answers/s", argparse.Namespace(pairs=3), "-1M")
     assert order == ["u", "k", "k", "u", "u", "k"]
     assert rows == {
@@ -57,8 +58,10 @@ def test_figures_are_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     row = {"value": 2.0, "min": 1.0, "max": 3.0}
     figures = tmp_path / "figures.json"
-    figures.write_text(json.dumps({"bench": "port", "machine": {"cpu": "a CPU", "cores": 2}, "rows": {
-        "understudy": {**row, "unit": "answers/s"}, "ratio-5tswap": {**row, "unit": "1"}}}))
+    figures.write_text(json.dumps({
+        "bench": "port", "machine": {"cpu": "a CPU", "cores": 2},
+        "rows": {"understudy": {**row, "unit": "answers/s"},
+                 "ratio-5tswap": {**row, "unit": "1"}}}))
     bench("plot", str(figures))
     assert (tmp_path / "port.png").read_bytes().startswith(b"\x89PNG")
     picture = (tmp_path / "port.svg").read_text()
