@@ -67,6 +67,16 @@ def test_transfer_and_notify(stage, kind, algorithm, family):
 
 
 @pytest.mark.understudy
+@pytest.mark.parametrize("algorithm", ["hmac-sha1-80", "hmac-sha256-128", "hmac-sha512-256"])
+def test_truncated_signatures(stage, algorithm):
+    """BIND alone can be told to cut its signatures (RFC 8945, 5.2.2.1)."""
+    key = key_for(algorithm)
+    primary, address = new_peer(stage, "bind", "ipv4", key=key)
+    server = stage.secondary([ORIGIN], {ORIGIN: 1}, primaries=[address], key=key)
+    must_follow(stage, server, primary, "bind", True)
+
+
+@pytest.mark.understudy
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 @pytest.mark.parametrize("signed", ["transfer", "notify"])
 @pytest.mark.parametrize("kind", KINDS)
