@@ -3,6 +3,7 @@
 
 from harness import net, ports, zones
 from harness.peers import KEY, Bind
+from harness.process import wait_for
 from harness.scripted import ScriptedMany
 from harness.server import Understudy
 
@@ -55,6 +56,15 @@ class World:
         self.server.start(60)
         self.server.wait_served(self.clients, {self.updated[-1]: 1, self.flapping[-1]: 1}, 60)
         self.server.wait_served(self.clients, dict.fromkeys(of, 1), 60)
+        self.warm_up(len(of))
+
+    def warm_up(self, count):
+        """As many transfers at once as there will ever be: memory that they work in is kept."""
+        def transfers():
+            return self.server.ctl_json("stats")["transfers"]["transfers_ok"]
+        before = transfers()
+        assert self.server.ctl("zone", "retransfer", "--all", timeout=60).returncode == 0
+        wait_for(lambda: transfers() >= before + count, 120, "all zones to come once more")
 
     def __exit__(self, *_):
         for thing in (self.server, self.bind, self.scripted):
