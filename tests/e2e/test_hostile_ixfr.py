@@ -7,7 +7,7 @@ import struct
 import dns.rcode
 import pytest
 
-from harness.hostile import Scene
+from harness.hostile import LIMITS, Scene
 from harness.peers import KEY
 from harness.process import wait_for
 from harness.scripted import Close, Pause, record
@@ -114,7 +114,7 @@ def must_recover(scene, then):
 
 @pytest.mark.parametrize("key", [None, KEY], ids=["open", "tsig"])
 def test_wrong_differences_are_followed_by_axfr(stage, key):
-    must_recover(Scene(stage, key, WRONG_IXFR, ("IXFR",)), "ixfr")
+    must_recover(Scene(stage, key, WRONG_IXFR, ("IXFR",), limits=LIMITS), "ixfr")
 
 
 @pytest.mark.parametrize("key", [None, KEY], ids=["open", "tsig"])
