@@ -150,6 +150,8 @@ def rows(options):
                                 lambda: churn.run(options.seconds)))
             for what, of in (("calm", calm[-1]), ("churn", stormy[-1])):
                 common.say(f"{what}: {of}")
+            if calm[-1]["lost"]:
+                common.say("the machine is not quiet: answers were lost in peace as well")
         errors = wrong(server) - before
         if errors:
             raise SystemExit(f"bench/run churn: {errors} answers were not right")

@@ -74,6 +74,8 @@ def measure(one, size, servers, options):
                 if number >= 2:  # the first ones find the way
                     took.setdefault((kind, changes), []).append(ms)
             time.sleep(0.05)
+        common.say(f"{size} names, {changes} changed: " + ", ".join(
+            f"{kind} {statistics.median(took[kind, changes]):.2f} ms" for kind in running))
     one.clear()
     primary.close()
     return took
