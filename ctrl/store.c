@@ -225,31 +225,29 @@ static size_t delta_room(struct store_zone *z)
 	return room;
 }
 
-static uint32_t published_serial(const struct store_zone *z)
+static uint32_t serial_in(const struct catalog *view, const struct store_zone *z)
 {
-	rcu_reader_online();
-	const struct zone *published = catalog_zone(zonedb_view(z->store->db), z->apex);
-	uint32_t serial = published ? zone_serial(published) : 0;
-	rcu_reader_offline();
-	return serial;
+	const struct zone *head = catalog_zone(view, z->apex);
+	return head ? zone_serial(head) : 0;
 }
 
-struct store_change store_compare(struct store_zone *z, const struct zone_version *fresh)
+struct store_change store_compare(struct store_zone *z, const struct catalog *before)
 {
 	struct store_change change = { .whole = true };
 	size_t room = z ? delta_room(z) : 0;
 	struct store_delta *d = room ? calloc(1, sizeof(*d)) : NULL;
 	if (!d)
 		return change;
+	const struct catalog *after = zonedb_view(z->store->db);
 	struct store_head head = { .kind = STORE_DELTA,
 				   .id = loop_random(),
 				   .published_unix_s = loop_time().unix_s,
-				   .from = published_serial(z),
-				   .to = zone_version_serial(fresh) };
+				   .from = serial_in(before, z),
+				   .to = serial_in(after, z) };
 	name_copy(&head.apex, z->apex);
 	struct comparing c = { &d->writer, room };
 	const struct zone_diff_sink sink = { take_change, &c };
-	if (store_writer_begin(&d->writer, &head) || zone_version_diff(fresh, &sink))
+	if (store_writer_begin(&d->writer, &head) || zone_diff(before, after, z->apex, &sink))
 		goto cleanup;
 	change.whole = d->writer.records && store_writer_end(&d->writer, NULL) != RESULT_OK;
 	if (d->writer.records && !change.whole) {

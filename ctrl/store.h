@@ -39,13 +39,13 @@ enum result store_zone_load(struct store_zone *z, struct zone_version **version,
 // The timers alone, of a zone without content: RESULT_OK or RESULT_NOT_FOUND.
 enum result store_zone_timers(struct store_zone *z, struct store_timers *timers);
 
-// What a publication is to store; made before it, with what is published still
-// there, and handed over after it.
+// What a publication is to store; made after it, of a view that was taken before. The
+// thread must have been an online reader since.
 struct store_change {
 	struct store_delta *delta; // NULL: none
 	bool whole;                // the whole image
 };
-struct store_change store_compare(struct store_zone *z, const struct zone_version *fresh);
+struct store_change store_compare(struct store_zone *z, const struct catalog *before);
 void store_published(struct store_zone *z, struct store_change change,
 		     const struct store_timers *timers);
 

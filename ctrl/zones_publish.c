@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "loop.h"
+#include "understudy/rcu.h"
 #include "understudy/serial.h"
 
 #define RESTORE_AT_ONCE 16
@@ -137,10 +138,13 @@ void secondary_publish(struct secondary *z)
 	report_serial(z, zone_version_serial(z->fresh));
 	z->last.same = zone_version_stats(z->fresh)->same;
 	set_expiry(z, z->fresh);
-	if (z->stored)
-		change = store_compare(z->stored, z->fresh);
+	rcu_reader_online(); // what was served can be compared with what is
+	const struct catalog *before = zonedb_view(z->zones->db);
 	zonedb_publish(z->zones->db, &z->fresh, 1);
 	z->fresh = NULL;
+	if (z->stored)
+		change = store_compare(z->stored, before);
+	rcu_reader_offline();
 	surveys_touch(z->zones->surveys, &z->survey);
 	if (!z->stored)
 		return;

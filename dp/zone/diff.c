@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What changed between the published version of a zone and a new one.
+// What changed between two versions of a zone.
 //
 // Each trie is walked in canonical order beside that of the other version. A twig that stands in
 // both is passed over with all that is below it: what versions share costs
@@ -168,26 +168,26 @@ static void diff_walk(struct diff *d)
 	}
 }
 
-enum result zone_version_diff(const struct zone_version *v, const struct zone_diff_sink *sink)
+enum result zone_diff(const struct catalog *from, const struct catalog *to, const uint8_t *apex,
+		      const struct zone_diff_sink *sink)
 {
-	cell_ref head = zonedb_head(v->db, v->apex.wire);
-	const struct zone *old = head ? zonedb_zone(v->db, head) : NULL;
-	if (!old || !old->root.ref || !v->head)
+	const struct zone *old = catalog_zone(from, apex), *new = catalog_zone(to, apex);
+	if (!old || !old->root.ref || !new || !new->root.ref)
 		return RESULT_NOT_FOUND;
 	struct zone_iter *its = malloc(2 * sizeof(*its));
 	if (!its)
 		return RESULT_NO_MEMORY;
-	struct diff d = { .view = { .base = v->db->arena->base },
+	struct diff d = { .view = { .base = to->base },
 			  .sink = sink,
 			  .old = &its[0],
 			  .new = &its[1],
-			  .zone = zonedb_zone(v->db, v->head) };
+			  .zone = new };
 	d.old->view = d.new->view = &d.view;
 	walk_enter(d.old, &old->root);
-	walk_enter(d.new, &d.zone->root);
+	walk_enter(d.new, &new->root);
 	diff_walk(&d);
 	walk_enter(d.old, &old->nsec3_root);
-	walk_enter(d.new, &d.zone->nsec3_root);
+	walk_enter(d.new, &new->nsec3_root);
 	diff_walk(&d);
 	free(its);
 	return d.stopped ? RESULT_LIMIT : RESULT_OK;

@@ -97,7 +97,7 @@ const struct zone *zone_version_zone(const struct zone_version *v, const struct 
 // is not published yet. One without data keeps none.
 void zone_version_set_expiry(struct zone_version *v, uint64_t unix_s);
 
-// Gets the records that the new version deletes or adds, one or more of an
+// Gets the records that the later version deletes or adds, one or more of an
 // RRset at a time, in canonical order of the owners; false ends the comparison.
 // What changes its TTL or case is deleted and then added. Valid during the call.
 struct zone_diff_sink {
@@ -105,11 +105,11 @@ struct zone_diff_sink {
 	void *arg;
 };
 
-// Compares a committed version with the one published now. What the two share is
-// not looked at. The caller is the one who may publish the zone. RESULT_OK;
-// RESULT_LIMIT if the sink ended it; RESULT_NOT_FOUND if nothing is published;
-// RESULT_NO_MEMORY.
-enum result zone_version_diff(const struct zone_version *v, const struct zone_diff_sink *sink);
+// Compares a zone in one view with what became of it in a later one. What the two share is
+// not looked at. For a reader that was online since it took the first. RESULT_OK;
+// RESULT_LIMIT if the sink ended it; RESULT_NOT_FOUND if either has no data; RESULT_NO_MEMORY.
+enum result zone_diff(const struct catalog *from, const struct catalog *to, const uint8_t *apex,
+		      const struct zone_diff_sink *sink);
 
 // Makes a transaction's version one that is published as ZONE_EXPIRED: for zones
 // that come back from disk.

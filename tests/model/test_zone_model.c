@@ -674,7 +674,7 @@ static bool same_content(const struct model_zone *a, const struct model_zone *b)
 	return a->count == b->count;
 }
 
-// Does to the old records what zone_version_diff says was done.
+// Does to the old records what zone_diff says was done.
 static bool redo(void *arg, const uint8_t *owner, const struct rrset *rr, bool deleted)
 {
 	struct model_zone *m = arg;
@@ -700,13 +700,13 @@ static bool redo(void *arg, const uint8_t *owner, const struct rrset *rr, bool d
 
 // The differences lead from the old records to the new ones, and name nothing else.
 static void compare_diff(const struct model_zone *old, const struct model_zone *new,
-			 const struct zone_version *v)
+			 const struct catalog *before)
 {
 	struct model_zone redone = *old;
 	redone.record = malloc(2 * RECORDS_MAX * sizeof(*redone.record));
 	memcpy(redone.record, old->record, old->count * sizeof(*redone.record));
 	const struct zone_diff_sink sink = { redo, &redone };
-	enum result r = zone_version_diff(v, &sink);
+	enum result r = zone_diff(before, zonedb_view(db), new->apex.wire, &sink);
 	bool held = old->present && old->state != ZONE_NOT_LOADED;
 	MUST(r == (held ? RESULT_OK : RESULT_NOT_FOUND));
 	MUST(!held || redone.count == new->count);
@@ -770,12 +770,16 @@ static void step_transaction(void)
 			MUST(same_content(m, &next));
 			unchanged++;
 		}
-		compare_diff(m, &next, v);
 		forget = upto(10) == 0;
+		rcu_reader_online();
+		const struct catalog *before = zonedb_view(db);
 		if (forget)
 			zone_version_discard(v);
 		else
 			zonedb_publish(db, &v, 1);
+		if (!forget)
+			compare_diff(m, &next, before);
+		rcu_reader_offline();
 	}
 	if (forget) {
 		free(next.record);

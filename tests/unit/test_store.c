@@ -267,8 +267,11 @@ static struct store_change change_host(struct fixture *f, const char *apex, uint
 	}
 	CU_ASSERT_EQUAL_FATAL(zone_txn_commit(t, &v), RESULT_OK);
 	struct store_zone *z = zone_of(f, apex);
-	struct store_change change = store_compare(z, v);
+	rcu_reader_online();
+	const struct catalog *before = zonedb_view(f->world.db);
 	zonedb_publish(f->world.db, &v, 1);
+	struct store_change change = store_compare(z, before);
+	rcu_reader_offline();
 	store_published(z, change, &timers);
 	return change;
 }
