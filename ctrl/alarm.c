@@ -41,6 +41,11 @@ static unsigned without_lesser(unsigned bits)
 	return bits;
 }
 
+void alarm_restore(struct alarm *a, unsigned told, uint64_t now_ms)
+{
+	*a = (struct alarm){ .told = (uint8_t)told, .well_since_ms = now_ms };
+}
+
 unsigned alarm_update(struct alarm *a, unsigned is, uint64_t now_ms, uint64_t hold_ms)
 {
 	unsigned lasting = is;

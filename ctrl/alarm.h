@@ -33,6 +33,9 @@ const char *alarm_word(enum alarm_event e);
 // A sentence for people, without a final stop; static.
 const char *alarm_text(enum alarm_event e);
 
+// Goes on after a restart, before which this was told of.
+void alarm_restore(struct alarm *a, unsigned told, uint64_t now_ms);
+
 // Tells what there is now; returns the bits of the events that are to be told of. To be
 // called again while time passes. `now_ms` is monotonic and never goes back.
 unsigned alarm_update(struct alarm *a, unsigned is, uint64_t now_ms, uint64_t hold_ms);

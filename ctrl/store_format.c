@@ -30,6 +30,8 @@
 #define STATE_EXPIRED 1
 #define STATE_FROZEN  2
 #define STATE_INSIDE  4
+#define STATE_VETTED  8
+#define STATE_NSEC3   16
 
 static_assert(ZONE_PIECE_OCTETS <= STORE_PAYLOAD_MAX, "a block takes a piece");
 static_assert(STORE_BLOCK_FULL + ENTRY_MOST + RECORD_MOST <= STORE_PAYLOAD_MAX,
@@ -612,7 +614,8 @@ size_t store_state_write(const struct store_state *state, const void *key, size_
 	wire_put_u8(&o, FORMAT_VERSION);
 	wire_put_u8(&o,
 		    (uint8_t)((t->expired ? STATE_EXPIRED : 0) | (t->frozen ? STATE_FROZEN : 0) |
-			      (state->place.inside ? STATE_INSIDE : 0)));
+			      (state->place.inside ? STATE_INSIDE : 0) |
+			      (t->vetted ? STATE_VETTED : 0) | (t->nsec3 ? STATE_NSEC3 : 0)));
 	put_u64(&o, state->place.id);
 	put_u64(&o, state->place.octets);
 	put_u64(&o, state->place.image_octets);
@@ -623,6 +626,9 @@ size_t store_state_write(const struct store_state *state, const void *key, size_
 	wire_put_u8(&o, (uint8_t)t->primary_count);
 	for (unsigned i = 0; i < t->primary_count; i++)
 		put_primary(&o, &t->primaries[i]);
+	wire_put_u8(&o, t->alarms_told);
+	wire_put_u8(&o, t->zonemd);
+	wire_put_u16(&o, t->nsec3_iterations);
 	assert(!o.failed);
 	seal_block(out, KIND_STATE, crc32c(0, key, key_len), wire_out_len(&o));
 	return STORE_BLOCK_HEAD + wire_out_len(&o);
@@ -659,6 +665,8 @@ enum result store_state_read(struct store_state *state, const void *key, size_t 
 	out.timers.expired = flags & STATE_EXPIRED;
 	out.timers.frozen = flags & STATE_FROZEN;
 	out.place.inside = flags & STATE_INSIDE;
+	out.timers.vetted = flags & STATE_VETTED;
+	out.timers.nsec3 = flags & STATE_NSEC3;
 	out.place.id = get_u64(&w);
 	out.place.octets = get_u64(&w);
 	out.place.image_octets = get_u64(&w);
@@ -671,6 +679,11 @@ enum result store_state_read(struct store_state *state, const void *key, size_t 
 		return RESULT_MALFORMED;
 	for (unsigned i = 0; i < out.timers.primary_count; i++)
 		get_primary(&w, &out.timers.primaries[i]);
+	if (wire_left(&w)) { // a state may end here
+		out.timers.alarms_told = wire_u8(&w);
+		out.timers.zonemd = wire_u8(&w);
+		out.timers.nsec3_iterations = wire_u16(&w);
+	}
 	if (w.failed || wire_left(&w))
 		return RESULT_MALFORMED;
 	*state = out;

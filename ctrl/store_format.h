@@ -121,6 +121,11 @@ struct store_timers {
 	uint64_t refreshed_unix_s; // 0: never
 	uint64_t next_unix_s;
 	uint64_t expire_unix_s;
+	uint8_t alarms_told; // as in struct alarm
+	bool vetted;         // what follows is known
+	uint8_t zonemd;      // enum zonemd_verdict
+	bool nsec3;
+	uint16_t nsec3_iterations;
 	unsigned primary_count;
 	struct store_primary primaries[STORE_PRIMARIES_MAX];
 };

@@ -94,6 +94,8 @@ bool secondary_conclude(struct secondary *z, const struct zone_event *event);
 
 // `fresh` is vetted; then the exchange is concluded.
 void secondary_vet(struct secondary *z, const struct zone_event *event);
+// What is served was vetted before a restart.
+void secondary_restore_vetted(struct secondary *z, const struct zone_vetted *vetted);
 // What is being vetted is not wanted any more.
 void secondary_drop_vetting(struct secondary *z);
 

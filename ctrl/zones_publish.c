@@ -10,6 +10,9 @@
 #include "understudy/serial.h"
 
 #define RESTORE_AT_ONCE 16
+#define LOOK_AFTER_MS   5000 // after a start, for NOTIFYs that were lost meanwhile
+#define LOOK_SPREAD_MS  5000 // at least
+#define LOOK_EACH_MS    5    // for each zone
 
 // What readers are to know of the expiry goes into a version of a served zone.
 static void set_expiry(struct secondary *z, struct zone_version *version)
@@ -88,7 +91,12 @@ static struct store_timers timers_of(const struct secondary *z)
 	struct store_timers t = { .expired = z->fsm.data == ZONE_EXPIRED,
 				  .frozen = z->fsm.frozen,
 				  .refreshed_unix_s = z->success_unix_s,
-				  .next_unix_s = unix_of(now, z->fsm.next_ms) };
+				  .next_unix_s = unix_of(now, z->fsm.next_ms),
+				  .alarms_told = z->alarm.told,
+				  .vetted = true,
+				  .zonemd = (uint8_t)z->vetted.zonemd,
+				  .nsec3 = z->vetted.nsec3,
+				  .nsec3_iterations = z->vetted.nsec3_iterations };
 	if (z->fsm.data != ZONE_NOT_LOADED)
 		t.expire_unix_s = unix_of(now, z->fsm.expire_ms);
 	for (unsigned i = 0; i < z->config->primary_count; i++)
@@ -182,6 +190,26 @@ static uint64_t left_ms(uint64_t now_unix_s, uint64_t since_unix_s, uint64_t unt
 	return until_unix_s > from ? (until_unix_s - from) * 1000 : 0;
 }
 
+// When the zone's primaries are asked, at the latest.
+static uint64_t look_ms(const struct secondary *z)
+{
+	uint64_t spread_ms = z->zones->count * LOOK_EACH_MS;
+	if (spread_ms < LOOK_SPREAD_MS)
+		spread_ms = LOOK_SPREAD_MS;
+	return LOOK_AFTER_MS + loop_random() % spread_ms;
+}
+
+// What was told and found out before the restart.
+static void restore_findings(struct secondary *z, const struct store_timers *t)
+{
+	const struct zone_vetted v = { .zonemd = (enum zonemd_verdict)t->zonemd,
+				       .nsec3 = t->nsec3,
+				       .nsec3_iterations = t->nsec3_iterations };
+	alarm_restore(&z->alarm, t->alarms_told, loop_time().monotonic_ms);
+	if (t->vetted && t->zonemd <= ZONEMD_UNDECIDED)
+		secondary_restore_vetted(z, &v);
+}
+
 // The zone as it was stored, for publishing: RESULT_OK, RESULT_NOT_FOUND or
 // RESULT_NO_MEMORY. Time that has passed meanwhile counts.
 static enum result restore(struct secondary *z, struct zone_version **out)
@@ -190,21 +218,25 @@ static enum result restore(struct secondary *z, struct zone_version **out)
 	struct soa soa;
 	struct xfr_time now = loop_time();
 	enum result r = store_zone_load(z->stored, out, &t);
-	if (r == RESULT_OK || (r == RESULT_NOT_FOUND && !store_zone_timers(z->stored, &t)))
+	if (r == RESULT_OK || (r == RESULT_NOT_FOUND && !store_zone_timers(z->stored, &t))) {
 		z->fsm.frozen = t.frozen;
+		restore_primaries(z, &t);
+		restore_findings(z, &t);
+	}
 	if (r != RESULT_OK)
 		return r;
 	zone_version_soa(*out, &soa);
 	if (!t.expire_unix_s)
 		t.expire_unix_s = t.refreshed_unix_s + soa.expire_s;
 	uint64_t next_ms = left_ms(now.unix_s, t.refreshed_unix_s, t.next_unix_s);
+	uint64_t most_ms = look_ms(z);
+	next_ms = next_ms < most_ms ? next_ms : most_ms;
 	uint64_t expire_ms = left_ms(now.unix_s, t.refreshed_unix_s, t.expire_unix_s);
 	zone_fsm_restore(&z->fsm, &soa, now.monotonic_ms + next_ms,
 			 now.monotonic_ms + (t.expired ? 0 : expire_ms));
 	z->success_unix_s = t.refreshed_unix_s;
 	z->served_serial = soa.serial;
 	z->served_serial_known = true;
-	restore_primaries(z, &t);
 	if (t.expired || !expire_ms)
 		zone_version_expire(*out);
 	else

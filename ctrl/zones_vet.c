@@ -68,6 +68,23 @@ static void judge(struct secondary *z, struct zone_event event, const struct vet
 	z->vetted = (struct zone_vetted){ .zonemd = r->zonemd,
 					  .nsec3 = r->nsec3,
 					  .nsec3_iterations = r->nsec3_iterations };
+	secondary_note(z);
+}
+
+void secondary_restore_vetted(struct secondary *z, const struct zone_vetted *vetted)
+{
+	char name[NAME_TEXT_SIZE];
+	struct vet_policy p = policy_of(z);
+	z->vetted = *vetted;
+	bool digest = p.zonemd == ZONEMD_REQUIRE && vetted->zonemd != ZONEMD_VERIFIED;
+	bool costly = p.refuse_iterations && vetted->nsec3_iterations > p.nsec3_iterations_max;
+	if (digest || costly)
+		log_limited(
+			&z->zones->log, LOG_LEVEL_WARNING,
+			"zone %s: it is served as it was stored, and would not be taken today: %s",
+			secondary_name(z, name),
+			xfr_reason_text(digest ? XFR_REASON_ZONEMD_MISSING
+					       : XFR_REASON_NSEC3_ITERATIONS));
 }
 
 static void on_vetted(void *arg, const struct vet_result *result)

@@ -171,12 +171,15 @@ static void watch_alarms(struct secondary *z)
 	unsigned is = troubles(z);
 	if (!is && !z->alarm.is && !z->alarm.told)
 		return;
+	uint8_t told = z->alarm.told;
 	unsigned tell = alarm_update(&z->alarm, is, loop_time().monotonic_ms,
 				     1000ull * (hold_s ? *hold_s : HOLD_S));
 	for (unsigned e = 0; e < ALARM_EVENTS; e++) {
 		if (tell & ALARM_BIT(e))
 			tell_alarm(z, (enum alarm_event)e);
 	}
+	if (z->alarm.told != told)
+		secondary_note(z);
 }
 
 // Looks at all zones once in WATCH_ROUND_MS, at some each time.

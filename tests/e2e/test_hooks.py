@@ -80,6 +80,21 @@ def test_from_bad_to_expired_and_back(stage):
     assert scene.stats()["hooks_run"] == 6 and scene.stats()["hooks_failed"] == 0
 
 
+def test_restart(stage):
+    """What was told is not told again after kill -9, and its end is not lost."""
+    scene = Scene(stage)
+    scene.silence()
+    scene.wait_events("unreachable")
+    time.sleep(1)  # until it is stored
+    scene.server.process.kill()
+    os.unlink(scene.server.path("sock"))
+    scene.server.start()
+    wait_for(lambda: scene.server.zone_status(ORIGIN)["failures"] >= 2, 30, "asked again")
+    assert scene.events() == ["unreachable"]
+    scene.primary.good()
+    scene.wait_events("unreachable", "recovered")
+
+
 def test_flapping_is_held_back(stage):
     """What comes and goes within the hold time runs nothing."""
     scene = Scene(stage, hold=4, timers="600 600 6000 5", zone={"older-serial": "refuse"})

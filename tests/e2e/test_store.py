@@ -115,6 +115,21 @@ def test_killed(stage):
     assert scene.server.ctl_json("stats")["store"]["refused"] == 0
 
 
+def test_news_while_down(stage):
+    """A NOTIFY that came while the daemon was down is lost; the zone is looked at soon,
+    though its refresh is an hour away."""
+    scene = Scene(stage)
+    scene.wait_stored({SMALL: 1, LARGE: 1})
+    scene.server.stop()
+    scene.primary.replace_zone(SMALL, small_text(2))
+    wait_for(lambda: scene.primary.client.serial(SMALL) == 2, 10, "the primary has it")
+    time.sleep(1)
+    scene.server.start()
+    assert scene.client.serial(SMALL) == 1
+    wait_for(lambda: scene.client.serial(SMALL) == 2, 20, "asked")
+    assert scene.server.zone_status(SMALL)["next_refresh_s"] > 600
+
+
 def test_expired_while_down(stage):
     """Time that passes while the daemon is down counts: an expired zone answers
     SERVFAIL until its primary is back."""

@@ -209,3 +209,32 @@ def test_same_serial(stage):
     wait_for(lambda: scene.client.ask(f"new.{ORIGIN}", "A").answer, 10, "the new record")
     assert scene.server.ctl_json("stats")["transfers"]["same_serial"] == 1
     assert "other content with the same serial 1" in scene.log()
+
+
+def test_findings_last(stage):
+    """After a restart the status tells what was verified before; a zone that today's
+    configuration would not take is served, and a warning says so."""
+    scene = Scene(stage, {ORIGIN: 1})
+    wait_for(lambda: scene.status()["stored_serial"] == 1, 10, "stored")
+    time.sleep(1)
+    scene.primary.serial = 2
+    scene.primary.extra = [zonemd(scene.primary)]
+    scene.ask()
+    scene.wait_serial(2)
+    assert scene.status()["zonemd"] == "verified"
+    wait_for(lambda: scene.status()["stored_serial"] == 2, 10, "stored")
+    time.sleep(1)
+    scene.server.stop()
+    scene.server.start()
+    assert scene.status()["zonemd"] == "verified"
+    assert "would not be taken today" not in scene.log()
+    scene.publish(3)
+    scene.ask()
+    scene.wait_serial(3)
+    wait_for(lambda: scene.status()["stored_serial"] == 3, 10, "stored")
+    time.sleep(1)
+    scene.server.stop()
+    scene.server.options["zones"][0]["zonemd"] = "require"
+    scene.server.start()
+    assert scene.client.serial(ORIGIN) == 3
+    assert "would not be taken today" in scene.log()

@@ -121,7 +121,22 @@ static void test_words(void)
 	}
 }
 
+// What was told before a restart is not told again, and its end is.
+static void test_restart(void)
+{
+	begin();
+	CU_ASSERT_EQUAL(pass(OUT, 2 * HOLD_MS), OUT);
+	alarm_restore(&a, a.told, now_ms);
+	CU_ASSERT_EQUAL(pass(OUT, 3 * HOLD_MS), 0);
+	alarm_restore(&a, a.told, now_ms);
+	CU_ASSERT_EQUAL(pass(0, HOLD_MS / 2), 0);
+	CU_ASSERT_EQUAL(pass(0, HOLD_MS), WELL);
+	alarm_restore(&a, a.told, now_ms);
+	CU_ASSERT_EQUAL(pass(0, 3 * HOLD_MS), 0);
+}
+
 UNIT_MAIN("alarm", { "well", test_well }, { "lasting", test_lasting },
 	  { "flapping", test_flapping }, { "short trouble", test_short_trouble_leaves_no_trace },
 	  { "expiry", test_expiry }, { "expiry at once", test_expiry_at_once },
-	  { "without hold", test_without_hold }, { "words", test_words })
+	  { "without hold", test_without_hold }, { "words", test_words },
+	  { "restart", test_restart })
