@@ -224,6 +224,7 @@ static void put_image(struct wire_out *o, const struct zone_image *image)
 		wire_put_u32(o, image->root[i]);
 	for (unsigned i = 0; i < 3; i++)
 		wire_put_u32(o, image->nsec3_root[i]);
+	wire_put_u32(o, image->commons);
 }
 
 enum result store_writer_end(struct store_writer *w, const struct zone_image *image)
@@ -463,6 +464,7 @@ static bool get_image(struct wire *w, struct zone_image *image)
 		image->root[i] = wire_u32(w);
 	for (unsigned i = 0; i < 3; i++)
 		image->nsec3_root[i] = wire_u32(w);
+	image->commons = wire_u32(w);
 	return layout == ZONE_IMAGE_LAYOUT && order == byte_order();
 }
 

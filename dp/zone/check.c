@@ -64,6 +64,22 @@ static void reach_indirect(void *arg, const uint8_t *at, uint32_t octets)
 		reach(c, ref, cells_for(octets));
 }
 
+struct sharing {
+	struct checking *c;
+	bool ok;
+};
+
+static void check_common(void *arg, const uint8_t *at, uint32_t octets)
+{
+	struct sharing *s = arg;
+	cell_ref ref;
+	memcpy(&ref, at, sizeof(ref));
+	const struct commons_entry *e = commons_entry_of(s->c->base, s->c->z->commons, ref);
+	uint32_t count;
+	memcpy(&count, at + 8, sizeof(count));
+	s->ok = s->ok && e && e->octets == octets && e->count == count;
+}
+
 static bool check_rrset(struct checking *c, const struct rrset *r, int64_t *last_order)
 {
 	const uint8_t *p = r->records, *before = NULL;
@@ -135,8 +151,12 @@ static bool check_node(struct checking *c, const struct twig *leaf)
 	if (flags != node_flags(n) || flags != word_flags(twig_word(leaf)))
 		return fail(c, "flags: RRsets say %#x, node %#x, leaf %#x", flags, node_flags(n),
 			    word_flags(twig_word(leaf)));
-	if ((node_indirect_cells(n) != 0) != ((twig_word(leaf) & LEAF_INDIRECT) != 0))
+	if ((node_outside_count(n) != 0) != ((twig_word(leaf) & LEAF_INDIRECT) != 0))
 		return fail(c, "the leaf's INDIRECT is wrong");
+	struct sharing sharing = { .c = c, .ok = true };
+	node_each_common(n, check_common, &sharing);
+	if (!sharing.ok)
+		return fail(c, "a node refers to common records that are not there");
 	reach(c, leaf->ref, node_cells(n));
 	node_each_indirect(n, reach_indirect, c);
 	return true;
@@ -262,6 +282,26 @@ static bool check_nsec3(struct checking *c, const struct zone *z)
 	return (!z->nsec3_root.ref || check_twig(c, &z->nsec3_root)) && check_chain(c, z);
 }
 
+static bool check_commons(struct checking *c)
+{
+	unsigned blocks = 0;
+	for (cell_ref ref = c->z->commons; ref;) {
+		const struct commons_block *b = cell_at(c->base, ref);
+		if (b->used > b->cells || ++blocks > COMMONS_BLOCKS_MAX)
+			return fail(c, "the blocks of common records make no sense");
+		uint32_t at = cells_for(sizeof(*b));
+		while (at < b->used)
+			at += 1 +
+			      cells_for(((const struct commons_entry *)cell_at(c->base, ref + at))
+						->octets);
+		if (at != b->used)
+			return fail(c, "common records overrun their block");
+		reach(c, ref, b->cells);
+		ref = b->next;
+	}
+	return true;
+}
+
 static bool check_zone(struct checking *outer, const struct twig *leaf)
 {
 	const struct zone *z = cell_at(outer->base, leaf->ref);
@@ -280,7 +320,7 @@ static bool check_zone(struct checking *outer, const struct twig *leaf)
 	reach(c, leaf->ref, zone_head_cells(z));
 	if (name_label_count(z->apex) != z->apex_labels || name_length(z->apex) != z->apex_len)
 		fail(c, "a zone's apex is malformed");
-	else if (z->root.ref && check_twig(c, &z->root) && check_apex(c, z))
+	else if (check_commons(c) && z->root.ref && check_twig(c, &z->root) && check_apex(c, z))
 		check_nsec3(c, z);
 	if (!c->failed && (c->leaves != z->nodes || c->records != z->records))
 		fail(c, "a head counts %llu nodes and %llu records, the trie has %llu and %llu",

@@ -18,6 +18,11 @@ struct writing {
 	uint8_t *piece;
 	uint32_t used; // of its cells
 	uint32_t pieces;
+	struct {
+		cell_ref from, to;
+		uint32_t cells;
+	} commons[COMMONS_BLOCKS_MAX]; // where blocks are now
+	unsigned commons_count;
 	enum result r;
 };
 
@@ -57,6 +62,45 @@ static void put_indirect(void *arg, const uint8_t *at, uint32_t octets)
 	memcpy((uint8_t *)(uintptr_t)at, &ref, sizeof(ref)); // `at` is in our copy
 }
 
+static void put_common(void *arg, const uint8_t *at, uint32_t octets)
+{
+	const struct writing *w = arg;
+	cell_ref ref;
+	(void)octets;
+	memcpy(&ref, at, sizeof(ref));
+	for (unsigned i = 0; i < w->commons_count; i++) {
+		if (ref - w->commons[i].from < w->commons[i].cells) {
+			ref += w->commons[i].to - w->commons[i].from;
+			break;
+		}
+	}
+	memcpy((uint8_t *)(uintptr_t)at, &ref, sizeof(ref)); // `at` is in our copy
+}
+
+// The oldest block first: the others refer to it.
+static cell_ref put_commons(struct writing *w, cell_ref block)
+{
+	if (!block || w->r != RESULT_OK)
+		return 0;
+	const struct commons_block *b = cell_at(w->base, block);
+	cell_ref next = put_commons(w, b->next);
+	size_t octets = (size_t)b->cells * CELL_OCTETS;
+	struct commons_block *copy = malloc(octets);
+	if (!copy) {
+		w->r = RESULT_NO_MEMORY;
+		return 0;
+	}
+	memcpy(copy, b, octets);
+	copy->next = next;
+	cell_ref to = put(w, copy, octets);
+	free(copy);
+	assert(w->commons_count < COMMONS_BLOCKS_MAX);
+	w->commons[w->commons_count].from = block;
+	w->commons[w->commons_count].to = to;
+	w->commons[w->commons_count++].cells = b->cells;
+	return to;
+}
+
 static cell_ref put_node(struct writing *w, const struct twig *leaf)
 {
 	const struct node *n = cell_at(w->base, leaf->ref);
@@ -70,6 +114,7 @@ static cell_ref put_node(struct writing *w, const struct twig *leaf)
 	}
 	memcpy(copy, n, octets);
 	node_each_indirect(copy, put_indirect, w);
+	node_each_common(copy, put_common, w);
 	cell_ref ref = put(w, copy, octets);
 	free(copy);
 	return ref;
@@ -107,6 +152,7 @@ enum result zone_image_write(const struct catalog *view, const struct zone *z,
 	w.piece = malloc(ZONE_PIECE_OCTETS);
 	if (!w.piece)
 		return RESULT_NO_MEMORY;
+	image.commons = put_commons(&w, z->commons);
 	put_root(&w, &z->root, image.root);
 	put_root(&w, &z->nsec3_root, image.nsec3_root);
 	give_piece(&w);
@@ -174,6 +220,28 @@ static void settle_indirect(void *arg, const uint8_t *at, uint32_t octets)
 	memcpy((uint8_t *)(uintptr_t)at, &ref, sizeof(ref)); // in the writer's own cells
 }
 
+static void settle_node(struct settling *s, const struct node *n)
+{
+	node_each_indirect(n, settle_indirect, s);
+	node_each_common(n, settle_indirect, s);
+}
+
+bool image_settle_commons(const struct image_pieces *p, const struct arena *a, cell_ref *block)
+{
+	const struct settling s = { .pieces = p, .arena = a };
+	for (unsigned blocks = 0; *block; blocks++) {
+		cell_ref ref = *block;
+		if (blocks == COMMONS_BLOCKS_MAX ||
+		    !settle_ref(&s, &ref, cells_for(sizeof(struct commons_block))))
+			return false;
+		struct commons_block *b = arena_cells(a, ref);
+		if (!settle_ref(&s, block, b->cells) || b->used > b->cells)
+			return false;
+		block = &b->next;
+	}
+	return true;
+}
+
 static bool settle_twig(struct settling *s, struct twig *t, unsigned least)
 {
 	uint64_t word = twig_word(t);
@@ -181,7 +249,7 @@ static bool settle_twig(struct settling *s, struct twig *t, unsigned least)
 		if (!settle_ref(s, &t->ref, 1))
 			return false;
 		if (word & LEAF_INDIRECT)
-			node_each_indirect(arena_cells(s->arena, t->ref), settle_indirect, s);
+			settle_node(s, arena_cells(s->arena, t->ref));
 		return s->ok;
 	}
 	unsigned count = word_children(word), offset = word_offset(word);

@@ -25,6 +25,9 @@ struct image_pieces {
 enum result image_piece_new(struct image_pieces *p, struct arena_writer *w, size_t octets,
 			    void **where);
 
+// Likewise of the blocks of common records, which are settled first.
+bool image_settle_commons(const struct image_pieces *p, const struct arena *a, cell_ref *block);
+
 // All references from this twig on become the arena's, in the writer's own cells.
 // False if one leads out of its piece, or a branch is none.
 bool image_settle(const struct image_pieces *p, const struct arena *a, struct twig *root);

@@ -120,6 +120,7 @@ static inline const struct twig *twig_child_for(const uint8_t *base, const struc
 struct zone {
 	struct twig root; // ref 0: no names
 	cell_ref apex_node;
+	cell_ref commons;          // the newest block of what names share; 0: none
 	struct twig nsec3_root;    // the owners of NSEC3 records; ref 0: none
 	uint16_t nsec3_iterations; // of the chain that denies
 	uint8_t nsec3_salt_len;

@@ -12,7 +12,7 @@
 // One RRset as it stands in a blob.
 struct entry {
 	uint16_t type;
-	uint16_t octets; // 0 with count 0: indirect
+	uint16_t octets; // with count 0: 0 indirect, ENTRY_COMMON shared with other nodes
 	uint8_t count;
 	uint32_t ttl_s;
 	cell_ref ref;
@@ -20,6 +20,14 @@ struct entry {
 	uint32_t ref_count;
 	const uint8_t *records; // NULL if indirect
 };
+
+#define ENTRY_COMMON 1
+
+// Whether the entry's records stand outside of the node, and are its own.
+static inline bool entry_has_own(const struct entry *e)
+{
+	return !e->records && e->octets != ENTRY_COMMON;
+}
 
 // Reads the entry at p and returns what follows it.
 static inline const uint8_t *entry_read(const uint8_t *p, struct entry *e)
@@ -134,29 +142,40 @@ uint32_t node_cells(const struct node *n)
 	return cells_for((size_t)(node_end(n) - node_octets(n)));
 }
 
-void node_each_indirect(const struct node *n,
-			void (*each)(void *arg, const uint8_t *ref, uint32_t octets), void *arg)
+static void each_outside(const struct node *n, bool own,
+			 void (*each)(void *arg, const uint8_t *ref, uint32_t octets), void *arg)
 {
 	const uint8_t *p = node_entries(n);
 	for (unsigned left = node_rrset_count(n); left > 0; left--) {
 		struct entry e;
 		p = entry_read(p, &e);
-		if (!e.records)
+		if (!e.records && entry_has_own(&e) == own)
 			each(arg, p - NODE_INDIRECT_OCTETS, e.ref_octets);
 	}
 }
 
-static void sum_cells(void *arg, const uint8_t *ref, uint32_t octets)
+void node_each_indirect(const struct node *n,
+			void (*each)(void *arg, const uint8_t *ref, uint32_t octets), void *arg)
 {
-	(void)ref;
-	*(uint64_t *)arg += cells_for(octets);
+	each_outside(n, true, each, arg);
 }
 
-uint64_t node_indirect_cells(const struct node *n)
+void node_each_common(const struct node *n,
+		      void (*each)(void *arg, const uint8_t *ref, uint32_t octets), void *arg)
 {
-	uint64_t cells = 0;
-	node_each_indirect(n, sum_cells, &cells);
-	return cells;
+	each_outside(n, false, each, arg);
+}
+
+unsigned node_outside_count(const struct node *n)
+{
+	unsigned count = 0;
+	const uint8_t *p = node_entries(n);
+	for (unsigned left = node_rrset_count(n); left > 0; left--) {
+		struct entry e;
+		p = entry_read(p, &e);
+		count += !e.records;
+	}
+	return count;
 }
 
 uint64_t node_record_count(const struct node *n)
@@ -365,7 +384,7 @@ static cell_ref same_records(const struct making *m, uint32_t octets)
 	for (unsigned left = node_rrset_count(m->same); left > 0; left--) {
 		struct entry e;
 		p = entry_read(p, &e);
-		if (!e.records && e.type == m->type && e.ref_octets == octets &&
+		if (entry_has_own(&e) && e.type == m->type && e.ref_octets == octets &&
 		    e.ref_count == m->records && memcmp(cell_at(base, e.ref), records, octets) == 0)
 			return e.ref;
 	}
@@ -384,6 +403,28 @@ static cell_ref records_outside(struct making *m, uint32_t octets)
 	return ref;
 }
 
+// Where the records of the open RRset are shared; 0 if they are to stand in the node.
+// What m->same has equal stays as it stands there, or equal nodes would differ.
+static cell_ref records_in_common(struct making *m, uint32_t octets)
+{
+	const uint8_t *records = m->c->blob + m->records_at;
+	const uint8_t *base = m->w->arena->base, *p = m->same ? node_entries(m->same) : NULL;
+	for (unsigned left = p ? node_rrset_count(m->same) : 0; left > 0; left--) {
+		struct entry e;
+		struct rrset was;
+		p = entry_read(p, &e);
+		if (e.type != m->type || entry_has_own(&e))
+			continue;
+		entry_rrset(base, &e, &was);
+		if (was.octets == octets && was.count == m->records &&
+		    memcmp(was.records, records, octets) == 0)
+			return e.records ? 0 : e.ref;
+	}
+	if (!m->c->commons)
+		return 0;
+	return commons_find(m->c->commons, m->type, records, octets, m->records);
+}
+
 static enum result rrset_close(struct making *m)
 {
 	if (m->records == 0) {
@@ -394,6 +435,12 @@ static enum result rrset_close(struct making *m)
 	m->rrsets++;
 	m->made.records += m->records;
 	blob_flags(m, m->type);
+	cell_ref common = octets <= NODE_DIRECT_MAX ? records_in_common(m, octets) : 0;
+	if (common) {
+		m->c->blob_len = m->records_at;
+		entry_write(m->c->blob + m->rrset_at, m->type, 0, ENTRY_COMMON, m->ttl_s);
+		return indirect_write(m, common, octets, m->records);
+	}
 	if (octets <= NODE_DIRECT_MAX && m->records <= 255) {
 		entry_write(m->c->blob + m->rrset_at, m->type, (uint8_t)m->records,
 			    (uint16_t)octets, m->ttl_s);
@@ -510,7 +557,7 @@ static enum result merge_rrset(struct making *m, const struct entry *old, uint32
 	}
 	if (r == RESULT_OK)
 		r = rrset_close(m);
-	if (r == RESULT_OK && old && !old->records)
+	if (r == RESULT_OK && old && entry_has_own(old))
 		r = arena_release(m->w, old->ref, cells_for(old->ref_octets));
 	return r;
 }
@@ -593,7 +640,7 @@ static enum result release_unshared(struct arena_writer *w, const struct node *o
 	for (unsigned left = node_rrset_count(old); r == RESULT_OK && left > 0; left--) {
 		struct entry e;
 		p = entry_read(p, &e);
-		if (e.records)
+		if (!entry_has_own(&e))
 			continue;
 		struct referring s = { .ref = e.ref };
 		node_each_indirect(new, see_reference, &s);
@@ -643,7 +690,7 @@ static enum result rrset_without(struct making *m, const struct entry *e,
 	}
 	if (result == RESULT_OK)
 		result = rrset_close(m);
-	if (result == RESULT_OK && !e->records)
+	if (result == RESULT_OK && entry_has_own(e))
 		result = arena_release(m->w, e->ref, cells_for(e->ref_octets));
 	return result;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arena.h"
+#include "commons.h"
 #include "layout.h"
 #include "understudy/zonedb.h"
 
@@ -37,14 +38,18 @@ static inline unsigned node_rrset_count(const struct node *n)
 	return count;
 }
 
-// Cells of the blob itself, and of what it holds outside.
+// Cells of the blob itself.
 uint32_t node_cells(const struct node *n);
-uint64_t node_indirect_cells(const struct node *n);
+// RRsets that stand outside of it, in common or not.
+unsigned node_outside_count(const struct node *n);
 uint64_t node_record_count(const struct node *n);
 
-// Calls for each indirect RRset; `ref` points at the 4 octets of the reference.
+// Calls for each indirect RRset of the node's own; `ref` points at the 4 octets of the
+// reference. node_each_common: for those that it shares with others.
 void node_each_indirect(const struct node *n,
 			void (*each)(void *arg, const uint8_t *ref, uint32_t octets), void *arg);
+void node_each_common(const struct node *n,
+		      void (*each)(void *arg, const uint8_t *ref, uint32_t octets), void *arg);
 
 // RRsets of a node stand in this order: type, and signatures right behind what they cover.
 uint32_t node_rrset_order(const struct rrset *r);
@@ -65,6 +70,7 @@ struct node_changes {
 	uint32_t rdata_len, rdata_room;
 	uint8_t *blob; // scratch, where the new blob grows
 	uint32_t blob_len, blob_room;
+	struct commons *commons; // where RRsets may be shared; NULL: nowhere
 };
 
 enum result node_changes_add(struct node_changes *c, const struct zone_record *r);

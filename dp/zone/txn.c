@@ -17,6 +17,8 @@
 #include "nsec3.h"
 #include "understudy/rr.h"
 
+#define SHARING_NODES 64u // of a zone whose names share RRsets
+
 struct zone_txn {
 	struct zonedb *db;
 	struct zone_version *version;
@@ -37,6 +39,7 @@ struct zone_txn {
 	struct name owner; // of the pending changes
 	struct trie *trie; // where they go
 	struct node_changes pending;
+	struct commons commons; // used where a zone is made anew
 	struct trie_key key;
 };
 
@@ -69,6 +72,7 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 	t->w = &t->version->w;
 	t->names.w = t->nsec3.w = t->w;
 	t->names.kind = t->nsec3.kind = TRIE_NODES;
+	t->commons.w = t->w;
 	txn_set_apex(t, options->apex);
 	t->options.apex = t->apex.wire;
 	*out = t;
@@ -77,6 +81,7 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 	const struct zone *z = zonedb_zone(db, old_head);
 	t->names.root = z->root;
 	t->nsec3.root = z->nsec3_root;
+	t->commons.block = z->commons;
 	t->base_cells = z->cells - zone_head_cells(z);
 	t->replacing = !options->from_published && (z->root.ref || z->nsec3_root.ref);
 	if (t->replacing) {
@@ -107,6 +112,7 @@ static void txn_free(struct zone_txn *t)
 {
 	kept_free(t);
 	image_pieces_free(&t->pieces);
+	commons_close(&t->commons);
 	node_changes_free(&t->pending);
 	free(t);
 }
@@ -199,10 +205,22 @@ static enum result txn_replace(struct zone_txn *t, const struct node *old,
 	return r;
 }
 
+// A zone that is made anew and not small, or shares RRsets already, shares them. The table
+// for it would not pay for what an IXFR changes.
+static void txn_share(struct zone_txn *t)
+{
+	if (t->pending.commons || t->options.from_published ||
+	    (t->nodes < SHARING_NODES && !t->commons.block))
+		return;
+	if (commons_open(&t->commons) == RESULT_OK)
+		t->pending.commons = &t->commons;
+}
+
 static enum result txn_flush(struct zone_txn *t)
 {
 	if (t->pending.count == 0)
 		return RESULT_OK;
+	txn_share(t);
 	t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
 	const struct twig *leaf = trie_get(t->trie, &t->key);
 	const struct node *old = leaf ? txn_node(t, leaf->ref) : NULL;
@@ -376,6 +394,7 @@ static enum result txn_drop_all(struct zone_txn *t)
 	if (t->replacing)
 		r = zone_note_all(t->db, zonedb_zone(t->db, head), &t->w->garbage);
 	t->names.root = t->nsec3.root = (struct twig){ 0 };
+	t->commons.block = 0;
 	t->replacing = false;
 	kept_free(t);
 	return r;
@@ -397,8 +416,10 @@ enum result zone_txn_adopt(struct zone_txn *t, const uint8_t *apex, const struct
 	const uint32_t *a = image->root, *b = image->nsec3_root;
 	t->names.root = (struct twig){ .low = a[0], .high = a[1], .ref = a[2] };
 	t->nsec3.root = (struct twig){ .low = b[0], .high = b[1], .ref = b[2] };
+	t->commons.block = image->commons;
 	bool ok = image->pieces && image->pieces == t->pieces.count &&
 		  name_equal(apex, t->apex.wire) &&
+		  image_settle_commons(&t->pieces, t->db->arena, &t->commons.block) &&
 		  image_settle(&t->pieces, t->db->arena, &t->names.root) &&
 		  image_settle(&t->pieces, t->db->arena, &t->nsec3.root);
 	image_pieces_free(&t->pieces);
@@ -470,6 +491,7 @@ static cell_ref txn_head(struct zone_txn *t, const struct zone *filled,
 		memcpy(z->apex + t->apex.len, chain->salt, filled->nsec3_salt_len);
 	z->root = t->names.root;
 	z->nsec3_root = t->nsec3.root;
+	z->commons = t->commons.block;
 	z->state = ZONE_SERVED;
 	z->apex_labels = t->apex.labels;
 	z->apex_len = t->apex.len;

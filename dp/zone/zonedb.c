@@ -177,6 +177,11 @@ enum result zone_note_all(const struct zonedb *db, const struct zone *z, struct 
 		trie_visit(n.base, &z->root, &v);
 	if (z->nsec3_root.ref)
 		trie_visit(n.base, &z->nsec3_root, &v);
+	for (cell_ref ref = z->commons; ref;) {
+		const struct commons_block *b = cell_at(n.base, ref);
+		note(&n, ref, b->cells);
+		ref = b->next;
+	}
 	return n.r;
 }
 

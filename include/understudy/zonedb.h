@@ -135,6 +135,7 @@ enum result zone_version_removed(struct zonedb *db, const uint8_t *apex, struct 
 struct zone_image {
 	uint32_t pieces;
 	uint32_t root[3], nsec3_root[3]; // twigs
+	uint32_t commons;                // what names share; 0: nothing
 	uint64_t records, nodes;
 };
 

@@ -562,9 +562,9 @@ static void random_record(const struct model_zone *m, struct record *r)
 		r->len = 4;
 		break;
 	case RRTYPE_MX:
-		memcpy(r->rdata, "\0\12\2mx\0", 6);
-		r->rdata[1] = (uint8_t)upto(200);
-		r->len = 6;
+		memcpy(r->rdata, "\0\12\32the-mail-host-of-all-of-us", 30);
+		r->rdata[1] = (uint8_t)(upto(4) ? 10 : upto(200));
+		r->len = 30;
 		break;
 	case RRTYPE_RRSIG:
 		r->len = 19 + (uint16_t)upto(200);

@@ -618,7 +618,112 @@ static void image_too_large(void)
 	zonedb_free(db);
 }
 
-UNIT_MAIN("zonedb", { "an image moves", image_moves },
+// ---- common RRsets
+
+#define DELEGATIONS 6000
+#define HOSTERS     50
+
+static enum result add_ns(struct zone_txn *t, unsigned i, unsigned server, unsigned hoster)
+{
+	char text[64];
+	snprintf(text, sizeof(text), "d%u.example", i);
+	struct name owner = name_of(text);
+	snprintf(text, sizeof(text), "ns%u.hoster%u.example", server, hoster);
+	struct name target = name_of(text);
+	return add(t, owner.wire, RRTYPE_NS, 300, target.wire, (uint16_t)target.len);
+}
+
+// Every name has one of a few NS sets; every `changed`th another one, 0 = none.
+static struct zone_version *delegations(struct zonedb *db, uint32_t serial, unsigned changed)
+{
+	struct zone_txn *t = begin(db, "example", false);
+	struct zone_version *v = NULL;
+	soa(t, "example", serial, true);
+	for (unsigned i = 0; i < DELEGATIONS; i++) {
+		unsigned hoster = (changed && i % changed == 0) ? HOSTERS : i % HOSTERS;
+		CU_ASSERT_FATAL(add_ns(t, i, 1, hoster) == RESULT_OK);
+		CU_ASSERT_FATAL(add_ns(t, i, 2, hoster) == RESULT_OK);
+	}
+	CU_ASSERT_FATAL(zone_txn_commit(t, &v) == RESULT_OK);
+	return v;
+}
+
+static void ns_must_be(struct zonedb *db, unsigned i, unsigned hoster, unsigned count)
+{
+	char text[64];
+	struct rrset rr = { 0 };
+	snprintf(text, sizeof(text), "d%u.example", i);
+	const struct node *n = node_at(db, "example", text);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(n);
+	CU_ASSERT_FATAL(node_rrset(zonedb_view(db), n, RRTYPE_NS, &rr));
+	CU_ASSERT_EQUAL(rr.count, count);
+	snprintf(text, sizeof(text), "ns2.hoster%u.example", hoster);
+	struct name target = name_of(text);
+	const uint8_t *last = rr.records + rr.octets - target.len;
+	CU_ASSERT(memcmp(last, target.wire, target.len) == 0);
+}
+
+// What is shared is counted once, survives changes of those who share it, moves in
+// an image, and goes with the zone.
+static void common_rrsets(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zonedb_stats first, s;
+	struct zone_version *v = delegations(db, 1, 0);
+	zonedb_publish(db, &v, 1);
+	must_check(db);
+	zonedb_stats(db, &first);
+	CU_ASSERT(first.octets_live < DELEGATIONS * 64);
+	ns_must_be(db, DELEGATIONS - 1, (DELEGATIONS - 1) % HOSTERS, 2);
+
+	// A change of one owner is nobody else's.
+	struct zone_txn *t = begin(db, "example", true);
+	soa(t, "example", 1, false);
+	soa(t, "example", 2, true);
+	CU_ASSERT_EQUAL(add_ns(t, 5000, 3, 0), RESULT_OK);
+	CU_ASSERT_EQUAL(add_ns(t, 5051, 0, 1), RESULT_OK);
+	publish(db, t);
+	must_check(db);
+	ns_must_be(db, 5050, 0, 2);
+	ns_must_be(db, 5051, 1, 3);
+
+	// A refresh finds what is shared, and shares what is new.
+	v = delegations(db, 3, 100);
+	CU_ASSERT(zone_version_stats(v)->cells_octets < first.octets_live / 3);
+	zonedb_publish(db, &v, 1);
+	must_check(db);
+	ns_must_be(db, 5000, HOSTERS, 2);
+	ns_must_be(db, 5001, 1, 2);
+	v = delegations(db, 3, 100);
+	CU_ASSERT(zone_version_stats(v)->same);
+	zone_version_discard(v);
+
+	struct copied c = { 0 };
+	struct zone_image image;
+	struct name apex = name_of("example");
+	image_of(db, &c, &image);
+	CU_ASSERT(image.commons != 0);
+	t = put_pieces(db, &c); // over itself
+	CU_ASSERT_EQUAL_FATAL(zone_txn_adopt(t, apex.wire, &image), RESULT_OK);
+	publish(db, t);
+	must_check(db);
+	ns_must_be(db, 5000, HOSTERS, 2);
+	image.commons |= 0x7fff;
+	t = put_pieces(db, &c);
+	CU_ASSERT_EQUAL(zone_txn_adopt(t, apex.wire, &image), RESULT_MALFORMED);
+	zone_txn_abort(t);
+	must_check(db);
+	free(c.octets);
+
+	CU_ASSERT_FATAL(zone_version_removed(db, apex.wire, &v) == RESULT_OK);
+	zonedb_publish(db, &v, 1);
+	must_check(db);
+	zonedb_stats(db, &s);
+	CU_ASSERT_EQUAL(s.octets_live, 0);
+	zonedb_free(db);
+}
+
+UNIT_MAIN("zonedb", { "common RRsets", common_rrsets }, { "an image moves", image_moves },
 	  { "an image that leads astray is refused", image_refused },
 	  { "an RRset too large for an image", image_too_large },
 	  { "a delta in a million", million_delta },
