@@ -19,6 +19,8 @@
 static_assert(ANSWER_BURST_MAX <= FIND_BURST_MAX, "a burst is found at once");
 
 #define CACHE_LINE 64
+// Queries that are fetched before their turn, with the line that the reply goes on in.
+#define QUERIES_AHEAD 8
 // Of a node with a few RRsets and their signatures; a lookup has fetched two.
 #define SIGNED_NODE_LINES 6
 
@@ -90,12 +92,22 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, old + n, memory_order_relaxed);
 }
 
+static inline void prefetch_query(const struct answer_item *item)
+{
+	__builtin_prefetch(item->buf, 1);
+	__builtin_prefetch(item->buf + CACHE_LINE, 1);
+}
+
 // Returns how many queries are to be found.
 static unsigned parse_all(struct answer_ctx *ctx, struct answer_item *items, unsigned n)
 {
 	unsigned found = 0;
+	for (unsigned i = 0; i < n && i < QUERIES_AHEAD; i++)
+		prefetch_query(&items[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct query *q = &ctx->queries[i];
+		if (i + QUERIES_AHEAD < n)
+			prefetch_query(&items[i + QUERIES_AHEAD]);
 		ctx->fates[i] = (uint8_t)query_parse(&items[i], q);
 		if (ctx->fates[i] != QUERY_RESOLVE)
 			continue;
@@ -103,6 +115,7 @@ static unsigned parse_all(struct answer_ctx *ctx, struct answer_item *items, uns
 		f->qname = q->qname;
 		f->qname_len = q->qname_octets;
 		f->qtype = q->qtype;
+		f->deny = q->dnssec_ok;
 	}
 	return found;
 }
@@ -350,6 +363,7 @@ void answer_burst(struct answer_ctx *ctx, const struct catalog *view, struct ans
 	const struct answer_config *config = rcu_pointer_read(ctx->config);
 	assert(n <= ANSWER_BURST_MAX);
 	ctx->resolver.view = view;
+	ctx->resolver.denial.apex.zone = NULL;
 	zone_find_burst(view, ctx->found, parse_all(ctx, items, n));
 	find_denials(ctx, view, n);
 	for (unsigned i = 0; i < n; i++)

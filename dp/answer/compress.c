@@ -190,7 +190,8 @@ static inline void find_known(struct compress *c, const uint8_t *msg, const uint
 			      struct walk *w)
 {
 	collect_labels(name, w);
-	if (c->base && !step_over_base(c, msg, name, w) && !c->base_entered)
+	if (c->base && !step_over_base(c, msg, name, w) && !c->base_entered && w->labels > 0 &&
+	    label_equal(name + w->starts[w->labels - 1], msg + c->base_last))
 		enter_base(c, msg);
 	step_over_long(c, msg, name, w);
 	for (; w->labels > 0; w->labels--) {
@@ -215,6 +216,7 @@ void compress_begin(struct compress *c, const uint8_t *msg, uint16_t place, unsi
 	c->base_entered = false;
 	if (above < w.labels) {
 		c->base = (uint16_t)(place + w.starts[above]);
+		c->base_last = (uint16_t)(place + w.starts[w.labels - 1]);
 		c->base_labels = (uint8_t)(w.labels - above);
 		c->base_octets = (uint8_t)(w.octets - w.starts[above]);
 		w.labels = above;

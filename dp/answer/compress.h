@@ -42,9 +42,10 @@ struct compress_long {
 
 struct compress {
 	uint32_t used;
-	uint32_t oldest; // once all are used: where one to make way is looked for
-	uint64_t useful; // a bit for each that was found since it was last looked at
-	uint16_t base;   // place of the base; 0 = there is none
+	uint32_t oldest;    // once all are used: where one to make way is looked for
+	uint64_t useful;    // a bit for each that was found since it was last looked at
+	uint16_t base;      // place of the base; 0 = there is none
+	uint16_t base_last; // of its last label
 	uint8_t base_labels;
 	uint8_t base_octets; // without the root label
 	bool base_entered;   // the base's suffixes are in the table, too

@@ -55,29 +55,15 @@ static void nsec_at(struct denial *d, const struct find *f, const struct node *n
 	add(d, f->zone, node, RRTYPE_NSEC);
 }
 
-static void nsec_covering(struct denial *d, const struct find *f, const uint8_t *name)
-{
-	nsec_at(d, f,
-		d->foreseen->name == name ? d->foreseen->node
-					  : zone_node_before(d->view, f->zone, name));
-}
-
 static void nsec_of_answer(struct denial *d, const struct find *f)
 {
-	uint8_t wildcard[NAME_MAX_OCTETS];
 	if (f->status == FIND_NODE) {
 		nsec_at(d, f, f->node);
 		return;
 	}
-	nsec_covering(d, f, f->qname);
-	if (f->status == FIND_EMPTY)
-		return;
-	if (f->node) {
-		nsec_at(d, f, f->node);
-		return;
-	}
-	wildcard_below(f, f->encloser_labels, wildcard);
-	nsec_covering(d, f, wildcard);
+	nsec_at(d, f, f->before);
+	if (f->status != FIND_EMPTY)
+		nsec_at(d, f, f->node ? f->node : f->before_wildcard);
 }
 
 // --- NSEC3 -----------------------------------------------------------------------
@@ -110,6 +96,46 @@ static void nsec3_at(struct denial *d, const struct find *f, const uint8_t *name
 	add(d, f->zone, nsec3_for(d, f, name, &match), RRTYPE_NSEC3);
 }
 
+static struct denial_apex *apex_of(struct denial *d, const struct zone *zone)
+{
+	if (d->apex.zone != zone)
+		d->apex = (struct denial_apex){ .zone = zone };
+	return &d->apex;
+}
+
+// The same for the name's ancestor of so many labels.
+static const struct node *nsec3_for_ancestor(struct denial *d, const struct find *f,
+					     unsigned labels, bool *match)
+{
+	if (labels > zone_apex_labels(f->zone))
+		return nsec3_for(d, f, ancestor(f, labels), match);
+	struct denial_apex *apex = apex_of(d, f->zone);
+	if (!apex->match_known) {
+		apex->node = nsec3_for(d, f, ancestor(f, labels), &apex->match);
+		apex->match_known = true;
+	}
+	*match = apex->match;
+	return apex->node;
+}
+
+// What matches or covers the asterisk below that ancestor.
+static void nsec3_at_wildcard(struct denial *d, const struct find *f, unsigned labels)
+{
+	uint8_t wildcard[NAME_MAX_OCTETS];
+	struct denial_apex *apex = apex_of(d, f->zone);
+	bool match, at_apex = labels == zone_apex_labels(f->zone);
+	const struct node *node = apex->asterisk;
+	if (!at_apex || !apex->asterisk_known) {
+		wildcard_below(f, labels, wildcard);
+		node = nsec3_for(d, f, wildcard, &match);
+	}
+	if (at_apex) {
+		apex->asterisk_known = true;
+		apex->asterisk = node;
+	}
+	add(d, f->zone, node, RRTYPE_NSEC3);
+}
+
 // The proof of the closest provable encloser (section 7.2.1) of the name's ancestor
 // of `labels` labels, of which alone it consists if that one has an NSEC3 itself.
 // Returns the labels of what it matches.
@@ -123,7 +149,7 @@ static unsigned nsec3_encloser(struct denial *d, const struct find *f, unsigned 
 	unsigned low = zone_apex_labels(f->zone), high = labels + 1; // has one, has none
 	for (unsigned at = labels; !encloser || low + 1 < high;) {
 		bool match;
-		const struct node *node = nsec3_for(d, f, ancestor(f, at), &match);
+		const struct node *node = nsec3_for_ancestor(d, f, at, &match);
 		if (!node || (!match && at == low))
 			break;
 		if (match) {
@@ -142,7 +168,6 @@ static unsigned nsec3_encloser(struct denial *d, const struct find *f, unsigned 
 
 static void nsec3_of_answer(struct denial *d, const struct find *f)
 {
-	uint8_t wildcard[NAME_MAX_OCTETS];
 	if (f->status == FIND_NODE || f->status == FIND_EMPTY) {
 		nsec3_encloser(d, f, name_label_count(f->qname));
 		return;
@@ -150,8 +175,7 @@ static void nsec3_of_answer(struct denial *d, const struct find *f)
 	unsigned encloser = nsec3_encloser(d, f, f->encloser_labels + 1u);
 	if (encloser > f->encloser_labels)
 		encloser = f->encloser_labels; // an NSEC3 of what does not exist
-	wildcard_below(f, encloser, wildcard);
-	nsec3_at(d, f, wildcard);
+	nsec3_at_wildcard(d, f, encloser);
 }
 
 // --- what the resolver asks for --------------------------------------------------
@@ -187,9 +211,7 @@ void denial_foresee(const struct catalog *view, const struct find *f, struct zon
 	out->nsec3 = has_nsec3(f->zone);
 	if (out->nsec3)
 		out->name = foresee_nsec3(view, f);
-	else if (f->status != FIND_NODE && has_nsec(view, f->zone))
-		out->name = f->qname;
-	if (out->nsec3 && out->name)
+	if (out->name)
 		hash_name(f->zone, out->name, out->hash);
 }
 
@@ -206,7 +228,7 @@ void denial_of_closer(struct denial *d, const struct find *f)
 	if (has_nsec3(f->zone))
 		nsec3_at(d, f, ancestor(f, f->encloser_labels + 1u));
 	else if (has_nsec(d->view, f->zone))
-		nsec_covering(d, f, f->qname);
+		nsec_at(d, f, f->before);
 }
 
 void denial_of_ds(struct denial *d, const struct find *f)
@@ -224,7 +246,11 @@ static bool put_proof(const struct denial *d, const struct denial_proof *p, stru
 	struct rrset set;
 	if (!node_rrset(d->view, p->node, p->type, &set))
 		return true;
-	node_owner(p->zone, p->node, name);
+	unsigned octets = node_owner(p->zone, p->node, name);
+	if (p->zone == d->home) {
+		owner.in_zone = true;
+		owner.above_apex = (uint8_t)(octets - name_length(zone_apex(p->zone)));
+	}
 	return reply_rrset(r, SECTION_AUTHORITY, &owner, &set) &&
 	       (!node_signatures(d->view, p->node, p->type, &set) ||
 		reply_rrset(r, SECTION_AUTHORITY, &owner, &set));

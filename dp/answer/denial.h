@@ -22,9 +22,20 @@ struct denial_proof {
 	uint16_t type;
 };
 
+// Of the zone last denied from by NSEC3, what the reply to any name takes that does not
+// exist below an existing one: the record of the apex, and that for the asterisk there.
+struct denial_apex {
+	const struct zone *zone; // NULL: nothing is known
+	bool asterisk_known;
+	bool match_known, match;
+	const struct node *asterisk, *node;
+};
+
 struct denial {
 	const struct catalog *view;
 	const struct zone_denial *foreseen; // done; its name is NULL if it never was one
+	const struct zone *home;            // of the question
+	struct denial_apex apex;            // as long as the view
 	unsigned count;
 	struct denial_proof proof[DENIAL_PROOFS_MAX];
 };

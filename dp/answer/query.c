@@ -107,6 +107,17 @@ static const uint8_t *read_record(const uint8_t *owner, const uint8_t *end, stru
 	return rdata + rdlen;
 }
 
+// Whether all that follows the question at `p` is an OPT record of version 0 without
+// options, which is then read: so most queries are.
+static inline bool read_lone_opt(const uint8_t *p, const uint8_t *end, struct query *q)
+{
+	if (end - p != 1 + RECORD_FIXED_OCTETS || p[0] != 0 ||
+	    wire_peek_be16(p + 1) != RRTYPE_OPT || p[6] != EDNS_VERSION ||
+	    wire_peek_be16(p + 9) != 0)
+		return false;
+	return read_opt(p + 1, q);
+}
+
 // Steps over what one question does not show; returns what follows, or NULL.
 static const uint8_t *skip_questions(const uint8_t *p, const uint8_t *end, unsigned count)
 {
@@ -121,6 +132,12 @@ static const uint8_t *skip_questions(const uint8_t *p, const uint8_t *end, unsig
 // The whole message; false if it is malformed, or asks more than one question.
 static bool read_message(const uint8_t *msg, const uint8_t *end, struct query *q)
 {
+	static const uint8_t question_and_opt[] = { 0, 1, 0, 0, 0, 0, 0, 1 };
+	if (memcmp(msg + 4, question_and_opt, sizeof(question_and_opt)) == 0) {
+		const uint8_t *p = read_question(msg + DNS_HEADER_OCTETS, end, q);
+		if (p && read_lone_opt(p, end, q))
+			return true;
+	}
 	unsigned questions = wire_peek_be16(msg + 4);
 	unsigned before = wire_peek_be16(msg + 6) + wire_peek_be16(msg + 8);
 	unsigned all = before + wire_peek_be16(msg + 10);

@@ -56,6 +56,49 @@ static bool put_bytes(struct reply *r, const void *src, size_t n)
 	return true;
 }
 
+// Writes a name below the apex that the question shows, of which `n` octets are
+// labels above it: what of them the question does not show, and a pointer into it.
+// *whole is a place of the whole name to point to, or 0 if there is none. No table is
+// needed, and none knows of it.
+static bool put_below_apex(struct reply *r, const uint8_t *name, unsigned n, uint16_t *whole)
+{
+	const uint8_t *qname = r->msg + REPLY_QNAME_PLACE;
+	unsigned at = 0, front = 0;
+	for (;;) {
+		unsigned shown = r->apex_at - at, left = n - front;
+		if (shown > left) {
+			at += 1u + qname[at];
+		} else {
+			if (shown == left && name_octets_equal(qname + at, name + front, left))
+				break;
+			front += 1u + name[front];
+		}
+	}
+	unsigned end = qname[at] ? 2 : 1; // the root is shorter than a pointer to it
+	if (r->limit - r->octets < front + end)
+		return false;
+	uint8_t *p = r->msg + r->octets;
+	memcpy(p, name, front);
+	if (end == 2)
+		wire_poke_be16(p + front, (uint16_t)(POINTER_BITS | (REPLY_QNAME_PLACE + at)));
+	else
+		p[front] = 0;
+	r->octets += front + end;
+	*whole = front == 0 && end == 2 ? (uint16_t)(REPLY_QNAME_PLACE + at) : 0;
+	return true;
+}
+
+// The octets of `name` above the apex that the question shows, -1 if it is not there.
+static int octets_above_apex(const struct reply *r, const uint8_t *name)
+{
+	const uint8_t *apex = r->msg + REPLY_QNAME_PLACE + r->apex_at;
+	unsigned n = (unsigned)name_length(name), apex_octets = (unsigned)name_length(apex), at = 0;
+	while (n - at > apex_octets)
+		at += 1u + name[at];
+	return n - at == apex_octets && name_octets_equal(name + at, apex, apex_octets) ? (int)at
+											: -1;
+}
+
 static bool put_owner(struct reply *r, struct owner *owner)
 {
 	if (owner->place) {
@@ -64,8 +107,12 @@ static bool put_owner(struct reply *r, struct owner *owner)
 		return put_bytes(r, pointer, sizeof(pointer));
 	}
 	uint32_t at = r->octets;
-	if (!put_name(r, owner->name, &owner->place))
+	if (owner->in_zone) {
+		if (!put_below_apex(r, owner->name, owner->above_apex, &owner->place))
+			return false;
+	} else if (!put_name(r, owner->name, &owner->place)) {
 		return false;
+	}
 	// The root is shorter than a pointer to it.
 	if (!owner->place && *owner->name && at < POINTER_LIMIT)
 		owner->place = (uint16_t)at;
@@ -84,7 +131,12 @@ static bool put_compressed_rdata(struct reply *r, const struct rdata_shape *shap
 		return false;
 	rdata += shape->lead;
 	for (unsigned i = 0; i < shape->names; i++) {
-		if (!put_name(r, rdata, &whole))
+		// Two names in the zone of a SOA hardly ever have more in common.
+		int above = shape->names == 2 && r->zone_shown && !r->names_begun
+				    ? octets_above_apex(r, rdata)
+				    : -1;
+		if (above >= 0 ? !put_below_apex(r, rdata, (unsigned)above, &whole)
+			       : !put_name(r, rdata, &whole))
 			return false;
 		rdata += name_length(rdata);
 	}
@@ -96,16 +148,14 @@ static bool put_compressed_rdata(struct reply *r, const struct rdata_shape *shap
 
 // Names in other types stand as they are; one that is a target is noted, because
 // address records are likely to follow it.
-static bool put_plain_rdata(struct reply *r, uint16_t type, const uint8_t *record, size_t len)
+static bool put_target_rdata(struct reply *r, uint16_t type, const uint8_t *record, size_t len)
 {
 	uint32_t at = r->octets;
 	if (!put_bytes(r, record, 2 + len))
 		return false;
-	if (rrtype_has_target(type)) {
-		const uint8_t *rdata = r->msg + at + 2;
-		uint32_t before = (uint32_t)(rdata_first_name(type, rdata) - rdata);
-		compress_note(reply_names(r), r->msg, at + 2 + before);
-	}
+	const uint8_t *rdata = r->msg + at + 2;
+	uint32_t before = (uint32_t)(rdata_first_name(type, rdata) - rdata);
+	compress_note(reply_names(r), r->msg, at + 2 + before);
 	return true;
 }
 
@@ -118,9 +168,30 @@ static inline void fixed_octets(uint8_t fixed[RECORD_FIXED_OCTETS], const struct
 	wire_poke_be32(fixed + 4, set->ttl_s);
 }
 
+// Records that are copied as they stand.
+static bool put_copies(struct reply *r, struct owner *owner, const struct rrset *set)
+{
+	uint8_t fixed[RECORD_FIXED_OCTETS];
+	fixed_octets(fixed, r, set);
+	const uint8_t *record = set->records;
+	for (uint32_t i = 0; i < set->count; i++) {
+		size_t len = 2u + wire_peek_be16(record);
+		if (!put_owner(r, owner) || r->limit - r->octets < sizeof(fixed) + len)
+			return false;
+		uint8_t *p = r->msg + r->octets;
+		memcpy(p, fixed, sizeof(fixed));
+		memcpy(p + sizeof(fixed), record, len);
+		r->octets += (uint32_t)(sizeof(fixed) + len);
+		record += len;
+	}
+	return true;
+}
+
 static bool put_records(struct reply *r, struct owner *owner, const struct rrset *set)
 {
 	const struct rdata_shape *shape = rdata_shape(set->type);
+	if (!shape->compressible && !rrtype_has_target(set->type))
+		return put_copies(r, owner, set);
 	uint8_t fixed[RECORD_FIXED_OCTETS];
 	fixed_octets(fixed, r, set);
 	const uint8_t *record = set->records;
@@ -131,7 +202,7 @@ static bool put_records(struct reply *r, struct owner *owner, const struct rrset
 		if (shape->compressible) {
 			if (!put_compressed_rdata(r, shape, record + 2, len))
 				return false;
-		} else if (!put_plain_rdata(r, set->type, record, len)) {
+		} else if (!put_target_rdata(r, set->type, record, len)) {
 			return false;
 		}
 		record += 2 + len;

@@ -17,10 +17,14 @@ enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_CO
 // The question's name, where the query put it.
 #define REPLY_QNAME_PLACE 12
 
-// An owner name: `place` is where it stands in the reply, 0 = unknown or nowhere.
+// An owner name: `place` is where it stands in the reply, 0 = unknown or nowhere. One
+// that is in the zone of the question may say so: then of `name` nothing is looked at
+// but the labels above the apex.
 struct owner {
 	const uint8_t *name;
 	uint16_t place;
+	bool in_zone;
+	uint8_t above_apex; // octets of these labels
 };
 
 struct reply {
@@ -30,6 +34,8 @@ struct reply {
 	struct compress *names;
 	bool names_begun;   // `names` speaks of this reply
 	uint8_t above_apex; // labels of the question's name above its zone's apex
+	uint8_t apex_at;    // octets of these labels
+	bool zone_shown;    // apex_at is known: the question is in a zone of ours
 	bool authoritative;
 	bool truncated;
 	uint16_t rcode;   // an extended one only if the query had OPT

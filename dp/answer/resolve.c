@@ -110,13 +110,7 @@ static void put_negative(struct resolver *rs)
 	uint32_t minimum_s = wire_peek_be32(soa.records + soa.octets - SOA_MINIMUM_OCTETS);
 	if (soa.ttl_s > minimum_s)
 		soa.ttl_s = minimum_s;
-	struct owner owner = { .name = zone_apex(zone) };
-	if (rs->aliases == 0) {
-		const uint8_t *qname = rs->query->qname;
-		const uint8_t *apex = name_skip_labels(qname, rs->reply->above_apex);
-		if (*apex)
-			owner.place = (uint16_t)(REPLY_QNAME_PLACE + (apex - qname));
-	}
+	struct owner owner = { .name = zone_apex(zone), .in_zone = zone == rs->home };
 	if (put_signed(rs, SECTION_AUTHORITY, &owner, apex_node, &soa) && wants_dnssec(rs))
 		denial_of_answer(&rs->denial, rs->found);
 }
@@ -145,17 +139,23 @@ static void put_referral(struct resolver *rs)
 {
 	const struct find *f = rs->found;
 	struct owner owner = { .name = rs->delegated };
+	const uint8_t *qname = rs->query->qname;
 	struct rrset ns;
 	bool there = node_rrset(rs->view, f->cut, RRTYPE_NS, &ns);
 	assert(there);
 	(void)there;
-	node_owner(f->zone, f->cut, rs->delegated);
 	// Behind an alias the answer section is ours, and AA speaks of its first
 	// name (RFC 1035 section 4.1.1).
-	if (rs->aliases == 0)
+	if (rs->aliases == 0) {
+		unsigned below = rs->query->qname_labels - f->encloser_labels;
 		rs->reply->authoritative = false;
+		owner.name = name_skip_labels(qname, below);
+		owner.place = (uint16_t)(REPLY_QNAME_PLACE + (owner.name - qname));
+	} else {
+		node_owner(f->zone, f->cut, rs->delegated);
+	}
 	if (put(rs, SECTION_AUTHORITY, &owner, &ns) && put_security(rs, &owner) && put_proofs(rs) &&
-	    !additional_glue(&rs->additional, f->zone, rs->delegated, &ns))
+	    !additional_glue(&rs->additional, f->zone, owner.name, &ns))
 		rs->reply->truncated = true;
 }
 
@@ -212,6 +212,7 @@ static bool follow(struct resolver *rs, const uint8_t *name)
 		.qname = name,
 		.qname_len = (uint16_t)name_length(name),
 		.qtype = rs->query->qtype,
+		.deny = wants_dnssec(rs),
 	};
 	zone_find_burst(rs->view, (struct find *[]){ &rs->chased }, 1);
 	// DS of the zone's own apex is looked for in the parent, but not for an alias.
@@ -340,9 +341,32 @@ static void refuse(struct resolver *rs)
 	r->edns_error = expired ? EDNS_ERROR_INVALID_DATA : EDNS_ERROR_NOT_READY;
 }
 
+// Most of all queries ask for addresses of a name that has some: no sections but one,
+// no names but the question's, nothing that must be remembered. False, and nothing
+// done, if this is not one of them; all that is said here answer_name says as well.
+static bool answer_address(struct resolver *rs)
+{
+	const struct query *q = rs->query;
+	const struct find *f = rs->found;
+	struct owner owner = { .name = q->qname, .place = REPLY_QNAME_PLACE };
+	struct rrset set;
+	if ((q->qtype != RRTYPE_A && q->qtype != RRTYPE_AAAA) || q->qclass != RRCLASS_IN ||
+	    f->status != FIND_NODE || !f->node || f->cut || q->qname_labels == 0)
+		return false;
+	unsigned flags = node_flags(f->node);
+	if ((flags & NODE_CNAME) || (q->dnssec_ok && (flags & NODE_SIGNED)) ||
+	    !node_rrset(rs->view, f->node, q->qtype, &set) ||
+	    !reply_rrset(rs->reply, SECTION_ANSWER, &owner, &set))
+		return false;
+	rs->reply->authoritative = true;
+	return true;
+}
+
 void resolve(struct resolver *rs)
 {
 	struct reply *r = rs->reply;
+	if (answer_address(rs))
+		return;
 	if (rs->found->status == FIND_NO_ZONE || rs->found->status == FIND_NO_DATA) {
 		refuse(rs);
 		return;
@@ -351,12 +375,16 @@ void resolve(struct resolver *rs)
 	rs->denial.view = rs->view;
 	rs->denial.foreseen = rs->foreseen;
 	rs->denial.count = 0;
+	rs->denial.home = rs->found->zone;
 	additional_begin(&rs->additional, rs->view, r, rs->query->dnssec_ok);
 	rs->owners[0] = (struct owner){ .name = rs->query->qname };
 	if (*rs->query->qname) // a pointer to the root would be longer than the root
 		rs->owners[0].place = REPLY_QNAME_PLACE;
 	rs->home = rs->found->zone;
-	r->above_apex = (uint8_t)(rs->query->qname_labels - zone_apex_labels(rs->found->zone));
+	r->above_apex = (uint8_t)(rs->query->qname_labels - zone_apex_labels(rs->home));
+	r->apex_at =
+		(uint8_t)(name_skip_labels(rs->query->qname, r->above_apex) - rs->query->qname);
+	r->zone_shown = true;
 	r->authoritative = true;
 	while (answer_name(rs))
 		;

@@ -76,9 +76,9 @@ static void lookup_key_simple(struct lookup *l, const uint8_t *name, const uint8
 }
 #endif
 
-static void lookup_name(struct lookup *l, const uint8_t *name, unsigned octets)
+// Readies the key; `lengths` is what lookup_labels said.
+static void lookup_name(struct lookup *l, const uint8_t *name, unsigned octets, uint64_t lengths)
 {
-	uint64_t lengths = lookup_labels(l, name);
 	l->bound[0] = 0;
 #if KEY_BLOCKS
 	uint8_t symbols[KEY_SIMPLE_MAX + KEY_SLACK];
@@ -167,15 +167,13 @@ static inline bool zone_step(const uint8_t *base, struct lookup *l)
 	return false;
 }
 
-// Symbols that the key and the node's share from the start; key_len + 1 at most.
-static unsigned symbols_shared(const struct lookup *l, const struct node *n)
+static struct trie_place lookup_place(const struct lookup *l)
 {
-	uint8_t key[KEY_MAX];
-	unsigned at = l->bound[l->apex_labels];
-	unsigned len = key_append_name(key, at, node_name(n), node_name_len(n));
-	while (at < len && at < l->key_len && key[at] == l->key[at])
-		at++;
-	return at;
+	return (struct trie_place){
+		.key = l->key,
+		.len = l->key_len,
+		.apex_len = l->bound[l->apex_labels],
+	};
 }
 
 // Octets of the name of the last `labels` labels without the apex.
@@ -223,6 +221,33 @@ static const struct twig *twig_near(const uint8_t *base, const struct lookup *l,
 	return at;
 }
 
+// The node before the asterisk below the name's last `labels` labels, towards which
+// the closest node is `closest`.
+static const struct node *before_wildcard(const uint8_t *base, const struct lookup *l,
+					  unsigned labels, const struct node *closest)
+{
+	uint8_t key[KEY_MAX + 3];
+	struct trie_place place = lookup_place(l);
+	memcpy(key, l->key, l->bound[labels]);
+	place.key = key;
+	place.len = l->bound[labels];
+	key[place.len++] = KEY_ASTERISK;
+	key[place.len++] = KEY_ASTERISK_LATER;
+	key[place.len++] = 0;
+	const struct trie_parting parting = trie_part(&place, closest);
+	const struct twig *at = trie_left(base, &l->zone->root, &place, &parting);
+	while (!trie_last_step(base, &at))
+		;
+	return cell_at(base, at->ref);
+}
+
+// Whether the zone denies by NSEC records.
+static inline bool denies_by_nsec(const uint8_t *base, const struct zone *z)
+{
+	return !z->nsec3 && (node_flags(cell_at(base, z->apex_node)) & NODE_SIGNED);
+}
+
+// Looks for the wildcard below the name's last `labels` labels.
 static void find_wildcard(const uint8_t *base, struct lookup *l, unsigned labels)
 {
 	struct find *f = l->find;
@@ -237,15 +262,45 @@ static void find_wildcard(const uint8_t *base, struct lookup *l, unsigned labels
 	}
 	const struct node *n = cell_at(base, at->ref);
 	bool itself;
-	if (!is_at_wildcard(l, n, labels, &itself)) {
-		f->status = FIND_NAME_ERROR;
-		return;
-	}
-	f->status = FIND_WILDCARD;
-	f->node = itself ? n : NULL;
+	bool covered = is_at_wildcard(l, n, labels, &itself);
+	f->status = covered ? FIND_WILDCARD : FIND_NAME_ERROR;
+	f->node = covered && itself ? n : NULL;
+	if (!f->node && f->deny && denies_by_nsec(base, l->zone))
+		f->before_wildcard = before_wildcard(base, l, labels, n);
 }
 
-static void zone_finish(const uint8_t *base, struct lookup *l)
+// What was found for a wildcard right below the apex: within a burst most names that
+// do not exist have no closer one.
+struct apex_wildcard {
+	const struct zone *zone; // NULL: nothing yet
+	uint8_t status;
+	bool deny;
+	const struct node *node;
+	const struct node *before;
+};
+
+static void find_wildcard_once(const uint8_t *base, struct lookup *l, unsigned labels,
+			       struct apex_wildcard *known)
+{
+	struct find *f = l->find;
+	if (labels != l->apex_labels) {
+		find_wildcard(base, l, labels);
+		return;
+	}
+	if (known->zone != l->zone || known->deny != f->deny) {
+		find_wildcard(base, l, labels);
+		*known = (struct apex_wildcard){ l->zone, f->status, f->deny, f->node,
+						 f->before_wildcard };
+		return;
+	}
+	f->status = known->status;
+	f->node = known->node;
+	f->before_wildcard = known->before;
+}
+
+// What the leaf reached says. True if the name's predecessor is wanted, which is then
+// the last leaf below l->at.
+static bool zone_finish(const uint8_t *base, struct lookup *l, struct apex_wildcard *known)
 {
 	struct find *f = l->find;
 	const struct node *n = cell_at(base, l->at->ref);
@@ -255,11 +310,12 @@ static void zone_finish(const uint8_t *base, struct lookup *l)
 		f->node = n;
 		f->cut = flags & NODE_CUT ? n : NULL;
 		f->encloser_labels = l->labels;
-		return;
+		return false;
 	}
-	unsigned shared = symbols_shared(l, n);
+	const struct trie_place place = lookup_place(l);
+	const struct trie_parting parting = trie_part(&place, n);
 	unsigned labels = l->apex_labels;
-	while (labels < l->labels && l->bound[labels + 1] <= shared)
+	while (labels < l->labels && l->bound[labels + 1] <= parting.at)
 		labels++;
 	f->encloser_labels = (uint8_t)labels;
 	if (labels == l->labels) {
@@ -271,9 +327,19 @@ static void zone_finish(const uint8_t *base, struct lookup *l)
 			f->cut = n;
 		else
 			f->dname = n;
+		return false;
 	} else {
-		find_wildcard(base, l, labels);
+		find_wildcard_once(base, l, labels, known);
 	}
+	if (!f->deny || !denies_by_nsec(base, l->zone))
+		return false;
+	l->at = trie_left(base, &l->zone->root, &place, &parting);
+	return true;
+}
+
+static inline bool before_step(const uint8_t *base, struct lookup *l)
+{
+	return trie_last_step(base, &l->at);
 }
 
 // --- bursts ------------------------------------------------------------------------
@@ -298,7 +364,7 @@ static void find_clear(struct find *f)
 	f->status = FIND_NO_ZONE;
 	f->encloser_labels = 0;
 	f->zone = NULL;
-	f->node = f->cut = f->dname = NULL;
+	f->node = f->cut = f->dname = f->before = f->before_wildcard = NULL;
 }
 
 // Readies the way down the zone; false if there is none to go.
@@ -331,7 +397,8 @@ void zone_find_burst(const struct catalog *view, struct find *const finds[], uns
 		l->at = &view->root;
 		l->candidates = 0;
 		find_clear(finds[i]);
-		lookup_name(l, finds[i]->qname, finds[i]->qname_len);
+		const uint8_t *name = finds[i]->qname;
+		lookup_name(l, name, finds[i]->qname_len, lookup_labels(l, name));
 		active[i] = (uint8_t)i;
 	}
 	if (!view->root.ref)
@@ -343,8 +410,17 @@ void zone_find_burst(const struct catalog *view, struct find *const finds[], uns
 	}
 	memcpy(active, inside, count);
 	ADVANCE(zone_step, base, lookups, active, count);
-	for (unsigned i = 0; i < count; i++)
-		zone_finish(base, &lookups[inside[i]]);
+	struct apex_wildcard known = { .zone = NULL };
+	unsigned denied = 0;
+	for (unsigned i = 0; i < count; i++) {
+		active[denied] = inside[denied] = inside[i];
+		denied += zone_finish(base, &lookups[inside[i]], &known);
+	}
+	ADVANCE(before_step, base, lookups, active, denied);
+	for (unsigned i = 0; i < denied; i++) {
+		const struct lookup *l = &lookups[inside[i]];
+		l->find->before = cell_at(base, l->at->ref);
+	}
 }
 
 // --- one name in one zone -----------------------------------------------------------
@@ -354,8 +430,11 @@ static bool lookup_in(struct lookup *l, struct find *f, const struct zone *z, co
 {
 	*f = (struct find){ .qname = name, .qname_len = (uint16_t)name_length(name) };
 	l->find = f;
-	lookup_name(l, name, f->qname_len);
-	return zone_covers(z, l) && zone_enter(l, z);
+	uint64_t lengths = lookup_labels(l, name);
+	if (!zone_covers(z, l) || !zone_enter(l, z))
+		return false;
+	lookup_name(l, name, f->qname_len, lengths);
+	return true;
 }
 
 void zone_find_in(const struct catalog *view, const struct zone *z, struct find *f)
@@ -363,12 +442,18 @@ void zone_find_in(const struct catalog *view, const struct zone *z, struct find 
 	struct lookup l;
 	l.find = f;
 	find_clear(f);
-	lookup_name(&l, f->qname, f->qname_len);
+	uint64_t lengths = lookup_labels(&l, f->qname);
 	if (!zone_covers(z, &l) || !zone_enter(&l, z))
 		return;
+	lookup_name(&l, f->qname, f->qname_len, lengths);
 	while (!zone_step(view->base, &l))
 		;
-	zone_finish(view->base, &l);
+	struct apex_wildcard known = { .zone = NULL };
+	if (!zone_finish(view->base, &l, &known))
+		return;
+	while (!before_step(view->base, &l))
+		;
+	f->before = cell_at(view->base, l.at->ref);
 }
 
 const struct node *zone_node_exact(const struct catalog *view, const struct zone *z,

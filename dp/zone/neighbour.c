@@ -5,23 +5,22 @@
 #include "key.h"
 #include "node.h"
 
-// Cache lines of a node that owns little but an NSEC or NSEC3 and signatures.
-#define SIGNED_LINES 4
-
 static unsigned place_symbol(const struct trie_place *p, unsigned offset)
 {
 	return offset < p->len ? p->key[offset] : 0;
 }
 
-// One twig down: to the closest child, or to the last authoritative one (what is
-// below a cut or DNAME is not).
-static inline const struct twig *step(const uint8_t *base, const struct trie_beside *s,
-				      uint64_t word, bool last)
+// One twig towards the closest leaf; true when a leaf is reached.
+static inline bool closest_step(const uint8_t *base, struct trie_beside *s)
 {
-	if (last)
-		return twig_children(base, s->at) +
-		       (word & TWIG_STOP ? 0 : word_children(word) - 1);
-	return twig_child_for(base, s->at, word, place_symbol(&s->place, word_offset(word)));
+	uint64_t word = twig_word(s->at);
+	if (word_is_leaf(word)) {
+		__builtin_prefetch(cell_at(base, s->at->ref));
+		return true;
+	}
+	s->at = twig_child_for(base, s->at, word, place_symbol(&s->place, word_offset(word)));
+	__builtin_prefetch(s->at);
+	return false;
 }
 
 // Steps all searches until each has reached its leaf.
@@ -35,29 +34,14 @@ static inline void descend(const uint8_t *base, struct trie_beside searches[], u
 		unsigned kept = 0;
 		for (unsigned i = 0; i < n; i++) {
 			struct trie_beside *s = &searches[active[i]];
-			uint64_t word = twig_word(s->at);
-			if (word_is_leaf(word)) {
-				const uint8_t *node = cell_at(base, s->at->ref);
-				for (unsigned line = 0; line < (last ? SIGNED_LINES : 1); line++)
-					__builtin_prefetch(node + line * 64);
-				continue;
-			}
-			s->at = step(base, s, word, last);
-			__builtin_prefetch(s->at);
-			active[kept++] = active[i];
+			active[kept] = active[i];
+			kept += !(last ? trie_last_step(base, &s->at) : closest_step(base, s));
 		}
 		n = kept;
 	}
 }
 
-// Where the key and that of the closest node part.
-struct parting {
-	unsigned at;
-	bool never;       // they are equal
-	bool theirs_less; // at that place
-};
-
-static struct parting part(const struct trie_place *p, const struct node *n)
+struct trie_parting trie_part(const struct trie_place *p, const struct node *n)
 {
 	uint8_t key[KEY_MAX];
 	unsigned at = p->apex_len;
@@ -65,20 +49,19 @@ static struct parting part(const struct trie_place *p, const struct node *n)
 	while (at < len && at < p->len && key[at] == p->key[at])
 		at++;
 	unsigned theirs = at < len ? key[at] : 0;
-	return (struct parting){
+	return (struct trie_parting){
 		.at = at,
 		.never = at == len && at == p->len,
 		.theirs_less = theirs < place_symbol(p, at),
 	};
 }
 
-// The twig whose last leaf comes right before the place; NULL: there is none. On the
-// way down the first branch that stops lookups makes its cut or DNAME the answer for
-// all that is below.
-static const struct twig *twig_before(const uint8_t *base, const struct twig *at,
-				      const struct trie_place *p, const struct parting *parting)
+// On the way down the first branch that stops lookups makes its cut or DNAME the
+// answer for all that is below.
+const struct twig *trie_left(const uint8_t *base, const struct twig *root,
+			     const struct trie_place *p, const struct trie_parting *parting)
 {
-	const struct twig *left = NULL, *stop = NULL;
+	const struct twig *at = root, *left = root, *stop = NULL;
 	for (;;) {
 		uint64_t word = twig_word(at);
 		unsigned offset = word_offset(word);
@@ -109,10 +92,9 @@ void trie_beside(const uint8_t *base, struct trie_beside searches[], unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct trie_beside *s = &searches[i];
 		const struct node *closest = cell_at(base, s->at->ref);
-		const struct parting parting = part(&s->place, closest);
-		const struct twig *left = twig_before(base, s->root, &s->place, &parting);
+		const struct trie_parting parting = trie_part(&s->place, closest);
 		s->exact = parting.never ? closest : NULL;
-		s->at = left ? left : s->root;
+		s->at = trie_left(base, s->root, &s->place, &parting);
 	}
 	descend(base, searches, n, true);
 	for (unsigned i = 0; i < n; i++)

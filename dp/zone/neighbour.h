@@ -13,6 +13,38 @@ struct trie_place {
 	unsigned apex_len; // symbols of the key that are the apex's
 };
 
+// Where the key of a place and that of the node closest to it part.
+struct trie_parting {
+	unsigned at;
+	bool never;       // they are equal
+	bool theirs_less; // at that place
+};
+struct trie_parting trie_part(const struct trie_place *p, const struct node *closest);
+
+// The twig whose last authoritative leaf (trie_last_step) comes right before the place;
+// the root if there is none, as the last of all comes before the first.
+const struct twig *trie_left(const uint8_t *base, const struct twig *root,
+			     const struct trie_place *p, const struct trie_parting *parting);
+
+// Cache lines of a node that owns little but an NSEC or NSEC3 and signatures.
+#define TRIE_SIGNED_LINES 4
+
+// One twig down to the last authoritative leaf (what is below a cut or DNAME is not
+// authoritative); true when it is reached.
+static inline bool trie_last_step(const uint8_t *base, const struct twig **at)
+{
+	uint64_t word = twig_word(*at);
+	if (word_is_leaf(word)) {
+		const uint8_t *node = cell_at(base, (*at)->ref);
+		for (unsigned line = 0; line < TRIE_SIGNED_LINES; line++)
+			__builtin_prefetch(node + line * 64);
+		return true;
+	}
+	*at = twig_children(base, *at) + (word & TWIG_STOP ? 0 : word_children(word) - 1);
+	__builtin_prefetch(*at);
+	return false;
+}
+
 // One search. The caller fills the first part, trie_beside the second.
 struct trie_beside {
 	// in

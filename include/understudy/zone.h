@@ -53,6 +53,7 @@ struct find {
 	const uint8_t *qname; // well-formed, uncompressed, any case
 	uint16_t qname_len;
 	uint16_t qtype; // DS at an apex is looked for in the parent zone, if ours
+	bool deny;      // what denies the name is wanted, if it does not exist
 
 	// out
 	uint8_t status;          // enum find_status
@@ -61,6 +62,12 @@ struct find {
 	const struct node *node;
 	const struct node *cut;   // topmost zone cut at or above the name, or NULL
 	const struct node *dname; // topmost DNAME owner strictly above, or NULL
+	// With `deny`, in a zone that is signed and denies by NSEC, else NULL: of a name that
+	// owns nothing and is not below a cut or DNAME, what zone_node_before says of it; of
+	// one that no wildcard gives records, what it says of the asterisk below the closest
+	// encloser.
+	const struct node *before;
+	const struct node *before_wildcard;
 };
 
 #define FIND_BURST_MAX 64

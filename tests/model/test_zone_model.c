@@ -389,6 +389,23 @@ static void compare_nsec3(const struct catalog *view, const struct model_zone *m
 	hashes_found[match]++;
 }
 
+static unsigned denials_compared;
+
+// What a find tells on its way of what denies the name is what is found apart.
+static void compare_denial(const struct catalog *view, const struct find *f)
+{
+	uint8_t wildcard[2 + NAME_MAX_OCTETS] = "\1*";
+	unsigned count = name_label_count(f->qname);
+	if (f->before)
+		MUST(f->before == zone_node_before(view, f->zone, f->qname));
+	if (!f->before_wildcard)
+		return;
+	const uint8_t *encloser = name_skip_labels(f->qname, count - f->encloser_labels);
+	memcpy(wildcard + 2, encloser, name_length(encloser));
+	MUST(f->before_wildcard == zone_node_before(view, f->zone, wildcard));
+	denials_compared++;
+}
+
 static void ask(const struct catalog *view)
 {
 	struct name names[FIND_BURST_MAX];
@@ -408,16 +425,19 @@ static void ask(const struct catalog *view)
 		swap_case(&names[i]);
 		finds[i] = (struct find){ .qname = names[i].wire,
 					  .qname_len = names[i].len,
-					  .qtype = upto(4) ? RRTYPE_A : RRTYPE_DS };
+					  .qtype = upto(4) ? RRTYPE_A : RRTYPE_DS,
+					  .deny = upto(2) == 0 };
 		list[i] = &finds[i];
 	}
 	zone_find_burst(view, list, n);
 	for (unsigned i = 0; i < n; i++) {
 		compare_find(model_zone_for(&names[i], finds[i].qtype), &names[i], &finds[i]);
+		compare_denial(view, &finds[i]);
 		const struct model_zone *m = &zones[upto(ZONES)];
 		if (m->present) {
 			zone_find_in(view, catalog_zone(view, m->apex.wire), &finds[i]);
 			compare_find(m, &names[i], &finds[i]);
+			compare_denial(view, &finds[i]);
 		}
 		m = model_zone_for(&names[i], RRTYPE_A);
 		if (!m || m->state != ZONE_SERVED)
@@ -926,11 +946,11 @@ int main(int argc, char **argv)
 	zonedb_stats(db, &s);
 	printf("ok: %llu published, %llu compactions, %llu chunks; "
 	       "%llu versions the same; %llu hashes matched, %llu covered; %llu differences; "
-	       "%llu images\n",
+	       "%llu images; %u wildcards denied\n",
 	       (unsigned long long)s.published, (unsigned long long)s.compactions,
 	       (unsigned long long)s.chunks, (unsigned long long)unchanged,
 	       (unsigned long long)hashes_found[true], (unsigned long long)hashes_found[false],
-	       (unsigned long long)diffs_said, (unsigned long long)images);
+	       (unsigned long long)diffs_said, (unsigned long long)images, denials_compared);
 	for (unsigned i = 0; i < ZONES; i++)
 		free(zones[i].record);
 	rcu_reader_unregister();
