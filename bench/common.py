@@ -25,7 +25,7 @@ os.environ["UNDERSTUDY_BUILD"] = BUILD
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 from harness import net, ports, process, server, stage  # noqa: E402
 
-OPTIONS = {"pairs": 5, "seconds": 4.0, "names": 1_000_000}
+OPTIONS = {"pairs": 5, "seconds": 4.0, "names": 1_000_000, "instructions": False}
 
 
 def output(*argv):
