@@ -147,7 +147,7 @@ def rate_together(replays, seconds):
 @contextlib.contextmanager
 def a_replay(names, lcores=(1,), main=0):
     """A Replay on a stage of its own, with workers on these CPUs; paused."""
-    pages = HUGEPAGES + PACKET_MIB // 2 * len(lcores)
+    pages = HUGEPAGES + 2 * PACKET_MIB // 2 * len(lcores)  # for the daemon and for testpmd
     with a_stage(hugepages=pages) as stage:
         one = Replay(stage, names, lcores, main)
         try:
