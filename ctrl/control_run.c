@@ -204,6 +204,21 @@ static void add_content(json_t *out, const struct zone_status *s)
 	json_object_set_new(out, "signatures", json_string(zone_signatures_text(s->signatures)));
 }
 
+// The members that tell of a link: normal or blocked, since when, and why.
+static void add_link(json_t *out, bool known, uint64_t since_unix_s,
+		     const struct zone_primary_status *blocked)
+{
+	char text[ZONE_REASON_TEXT];
+	json_object_set_new(out, "link",
+			    known ? json_string(blocked ? "blocked" : "normal") : json_null());
+	json_object_set_new(out, "link_since", time_or_null(known ? since_unix_s : 0));
+	if (blocked) {
+		json_object_set_new(out, "link_reason",
+				    json_string(xfr_reason_word(blocked->link_reason)));
+		json_object_set_new(out, "link_text", json_string(zone_link_text(blocked, text)));
+	}
+}
+
 static json_t *primary_json(const struct zone_primary_status *p)
 {
 	char address[CONFIG_ADDRESS_TEXT], key[NAME_TEXT_SIZE], text[ZONE_REASON_TEXT];
@@ -221,13 +236,18 @@ static json_t *primary_json(const struct zone_primary_status *p)
 		else if (p->rcode && !xfr_reason_is_tls(p->reason))
 			json_object_set_new(last, "rcode", json_integer(p->rcode));
 	}
-	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", p->primary->id, "address",
-			 config_address_text(&p->primary->address, address), "transport",
-			 p->primary->tls ? "tls" : "tcp", "key",
-			 p->primary->key
-				 ? json_string(name_to_text(p->primary->key->name.wire, key))
-				 : json_null(),
-			 "last", last);
+	json_t *out = json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", p->primary->id, "address",
+				config_address_text(&p->primary->address, address), "transport",
+				p->primary->tls ? "tls" : "tcp", "key",
+				p->primary->key
+					? json_string(name_to_text(p->primary->key->name.wire, key))
+					: json_null(),
+				"last", last);
+	add_link(out, p->link_unix_s, p->link_unix_s, p->link_reason ? p : NULL);
+	json_object_set_new(out, "last_success", time_or_null(p->success_unix_s));
+	json_object_set_new(out, "serial",
+			    p->success_unix_s ? json_integer(p->serial) : json_null());
+	return out;
 }
 
 static json_t *transfer_json(const struct zone_transfer_status *t)
@@ -287,6 +307,8 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 	json_t *primaries = json_array();
 	for (unsigned i = 0; i < s.primary_count; i++)
 		json_array_append_new(primaries, primary_json(&s.primaries[i]));
+	struct zone_link link = zone_link(s.primaries, s.primary_count);
+	add_link(out, link.known, link.unix_s, link.primary);
 	json_object_set_new(out, "last_success", time_or_null(s.success_unix_s));
 	json_object_set_new(out, "failures", json_integer(s.fsm->failures));
 	json_object_set_new(out, "primaries", primaries);

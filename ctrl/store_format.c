@@ -607,6 +607,22 @@ static void put_primary(struct wire_out *o, const struct store_primary *p)
 	wire_put_u32(o, p->serial);
 }
 
+static void put_link(struct wire_out *o, const struct store_primary *p)
+{
+	wire_put_u8(o, p->link_reason);
+	wire_put_u16(o, p->link_rcode);
+	put_u64(o, p->link_unix_s);
+	put_u64(o, p->success_unix_s);
+}
+
+static void get_link(struct wire *w, struct store_primary *p)
+{
+	p->link_reason = wire_u8(w);
+	p->link_rcode = wire_u16(w);
+	p->link_unix_s = get_u64(w);
+	p->success_unix_s = get_u64(w);
+}
+
 size_t store_state_write(const struct store_state *state, const void *key, size_t key_len,
 			 uint8_t out[STORE_STATE_MAX])
 {
@@ -631,6 +647,8 @@ size_t store_state_write(const struct store_state *state, const void *key, size_
 	wire_put_u8(&o, t->alarms_told);
 	wire_put_u8(&o, t->zonemd);
 	wire_put_u16(&o, t->nsec3_iterations);
+	for (unsigned i = 0; i < t->primary_count; i++)
+		put_link(&o, &t->primaries[i]);
 	assert(!o.failed);
 	seal_block(out, KIND_STATE, crc32c(0, key, key_len), wire_out_len(&o));
 	return STORE_BLOCK_HEAD + wire_out_len(&o);
@@ -686,6 +704,8 @@ enum result store_state_read(struct store_state *state, const void *key, size_t 
 		out.timers.zonemd = wire_u8(&w);
 		out.timers.nsec3_iterations = wire_u16(&w);
 	}
+	for (unsigned i = 0; i < out.timers.primary_count && wire_left(&w); i++)
+		get_link(&w, &out.timers.primaries[i]);
 	if (w.failed || wire_left(&w))
 		return RESULT_MALFORMED;
 	*state = out;

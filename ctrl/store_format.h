@@ -113,6 +113,9 @@ struct store_primary {
 	uint8_t kind, reason;
 	uint16_t rcode;
 	uint32_t serial;
+	uint8_t link_reason;
+	uint16_t link_rcode;
+	uint64_t link_unix_s, success_unix_s;
 };
 
 // What a zone goes on with after a restart, apart from its content.

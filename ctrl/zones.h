@@ -66,11 +66,26 @@ struct zone_primary_status {
 	uint8_t kind;        // enum xfr_kind
 	uint8_t reason;      // enum xfr_reason; XFR_REASON_NONE = well
 	uint8_t ixfr_reason; // of the last IXFR, which AXFR may have followed
+	// The link: normal while what is begun with the primary comes to a good end.
+	uint8_t link_reason; // XFR_REASON_NONE: normal; else why it is blocked
+	uint16_t link_rcode;
+	uint64_t link_unix_s;    // since when it has been what it is; 0 = never asked
+	uint64_t success_unix_s; // when something last came to a good end; 0 = never
 };
+
+// The link of the zone: normal if that of a primary is, of those that were asked.
+struct zone_link {
+	bool known, blocked;
+	uint64_t unix_s;                           // since when
+	const struct zone_primary_status *primary; // whose reason it is, if blocked
+};
+struct zone_link zone_link(const struct zone_primary_status *list, unsigned count);
 
 #define ZONE_REASON_TEXT 192
 // A sentence on it, with what more is known; returns buf.
 const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT]);
+// The same on why the link is blocked.
+const char *zone_link_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT]);
 
 struct zone_transfer_status {
 	uint64_t unix_s; // 0 = never

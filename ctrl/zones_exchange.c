@@ -195,6 +195,24 @@ void secondary_refuse(struct secondary *z, unsigned primary, enum xfr_reason rea
 		    s->serial, s->primary->id, xfr_reason_text(reason));
 }
 
+// What was begun with the primary is at its end, good or not, unless it is asked on.
+static void note_link(struct secondary *z, unsigned primary)
+{
+	uint64_t now_s = loop_time().unix_s;
+	struct zone_primary_status *s = &z->primaries[primary];
+	if (z->fsm.phase != ZONE_FSM_IDLE && z->wanted.primary == primary)
+		return;
+	bool changed = !s->link_unix_s || s->link_reason != s->reason;
+	if (!s->link_unix_s || !s->link_reason != !s->reason)
+		s->link_unix_s = now_s;
+	s->link_reason = s->reason;
+	s->link_rcode = s->rcode;
+	if (s->reason == XFR_REASON_NONE)
+		s->success_unix_s = now_s;
+	if (changed)
+		secondary_note(z);
+}
+
 // Tells the state machine, which wants a version or not; tells whether it did.
 bool secondary_conclude(struct secondary *z, const struct zone_event *event)
 {
@@ -209,6 +227,7 @@ bool secondary_conclude(struct secondary *z, const struct zone_event *event)
 	z->rekeyed = false;
 	if (z->fsm.refused)
 		secondary_refuse(z, primary, z->fsm.refused);
+	note_link(z, primary);
 	bool published = had && !z->fresh;
 	if (z->fresh)
 		zone_version_discard(z->fresh);

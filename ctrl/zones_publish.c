@@ -81,7 +81,11 @@ static void store_primary(struct store_primary *out, const struct zone_primary_s
 				       .kind = s->kind,
 				       .reason = s->reason,
 				       .rcode = s->rcode,
-				       .serial = s->serial };
+				       .serial = s->serial,
+				       .link_reason = s->link_reason,
+				       .link_rcode = s->link_rcode,
+				       .link_unix_s = s->link_unix_s,
+				       .success_unix_s = s->success_unix_s };
 	out->family = config_address_wire(a, out->address);
 }
 
@@ -178,6 +182,12 @@ static void restore_primaries(struct secondary *z, const struct store_timers *t)
 			s->reason = p->reason;
 			s->rcode = p->rcode;
 			s->serial = p->serial;
+			if (p->link_reason >= XFR_REASON_COUNT)
+				continue;
+			s->link_reason = p->link_reason;
+			s->link_rcode = p->link_rcode;
+			s->link_unix_s = p->link_unix_s;
+			s->success_unix_s = p->success_unix_s;
 		}
 	}
 }

@@ -89,6 +89,31 @@ void secondary_count_transfer(struct secondary *z, const struct zone_primary_sta
 	}
 }
 
+const char *zone_link_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT])
+{
+	const struct zone_primary_status link = { .reason = s->link_reason,
+						  .rcode = s->link_rcode };
+	return zone_reason_text(&link, buf);
+}
+
+struct zone_link zone_link(const struct zone_primary_status *list, unsigned count)
+{
+	struct zone_link l = { .blocked = true };
+	for (unsigned i = 0; i < count; i++) {
+		const struct zone_primary_status *s = &list[i];
+		bool blocked = s->link_reason != XFR_REASON_NONE;
+		if (!s->link_unix_s || (blocked && l.known && !l.blocked))
+			continue;
+		bool first = !l.known || blocked != l.blocked;
+		if (first || (blocked ? s->link_unix_s > l.unix_s : s->link_unix_s < l.unix_s))
+			l.unix_s = s->link_unix_s;
+		l.primary = !blocked ? NULL : first ? s : l.primary;
+		l.known = true;
+		l.blocked = blocked;
+	}
+	return l;
+}
+
 static void fill_status(const struct secondary *z, struct zone_status *out)
 {
 	*out = (struct zone_status){

@@ -226,6 +226,18 @@ void table_zones(FILE *to, json_t *result)
 	print_table(to, &t, false);
 }
 
+static void print_link(FILE *to, const char *label, json_t *object)
+{
+	char buf[CELL_OCTETS];
+	if (!json_is_string(json_object_get(object, "link")))
+		return;
+	fprintf(to, "%-*s %s%s since %s", LABEL_WIDTH, label, *label ? "" : "  link ",
+		get_text(object, "link"), get_time(object, "link_since", buf));
+	if (json_object_get(object, "link_text"))
+		fprintf(to, ": %s", get_text(object, "link_text"));
+	fputc('\n', to);
+}
+
 static void print_primary(FILE *to, json_t *p)
 {
 	char buf[CELL_OCTETS];
@@ -236,6 +248,7 @@ static void print_primary(FILE *to, json_t *p)
 		line(to, "", "  not asked yet");
 		return;
 	}
+	print_link(to, "", p);
 	fprintf(to, "%-*s   %s, %s: ", LABEL_WIDTH, "", get_time(last, "time", buf),
 		get_text(last, "what"));
 	if (json_is_true(json_object_get(last, "ok")))
@@ -298,6 +311,7 @@ void table_zone_status(FILE *to, json_t *result)
 		get_number(result, "records"), get_number(result, "names"),
 		get_number(result, "memory_octets"));
 	line(to, "doing", get_text(result, "doing"));
+	print_link(to, "link", result);
 	line(to, "last success", get_time(result, "last_success", buf));
 	line(to, "next refresh", get_duration(result, "next_refresh_s", buf));
 	line(to, "expires in", get_duration(result, "expires_s", buf));

@@ -130,6 +130,33 @@ def test_news_while_down(stage):
     assert scene.server.zone_status(SMALL)["next_refresh_s"] > 600
 
 
+def test_link(stage):
+    """The link is blocked while the primary does not answer, with the reason and since when;
+    over a restart too; and normal again."""
+    scene = Scene(stage)
+    before = scene.server.zone_status(SMALL)
+    assert before["link"] == before["primaries"][0]["link"] == "normal"
+    scene.silence()
+    scene.server.ctl("zone", "refresh", SMALL)
+    status = wait_for(lambda: (s := scene.server.zone_status(SMALL))["link"] == "blocked" and s,
+                      20, "blocked")
+    primary = status["primaries"][0]
+    assert primary["link"] == "blocked" and primary["serial"] == 1
+    assert primary["link_since"] == status["link_since"] >= before["link_since"]
+    assert status["link_text"] == primary["last"]["text"]
+    assert "link" in scene.server.ctl("zone", "status", SMALL).stdout
+    time.sleep(1)
+    scene.server.process.kill()
+    os.unlink(scene.server.path("sock"))
+    scene.server.start()
+    again = scene.server.zone_status(SMALL)
+    assert again["link"] == "blocked" and again["link_since"] == status["link_since"]
+    assert again["link_text"] == status["link_text"]
+    scene.primary.start()
+    scene.server.ctl("zone", "refresh", SMALL)
+    wait_for(lambda: scene.server.zone_status(SMALL)["link"] == "normal", 20, "normal")
+
+
 def test_expired_while_down(stage):
     """Time that passes while the daemon is down counts: an expired zone answers
     SERVFAIL until its primary is back."""

@@ -149,7 +149,11 @@ static const struct store_timers timers = {
 			 .kind = 1,
 			 .reason = 2,
 			 .rcode = 5,
-			 .serial = 7 } },
+			 .serial = 7,
+			 .link_reason = 4,
+			 .link_rcode = 9,
+			 .link_unix_s = 1600000000,
+			 .success_unix_s = 1500000000 } },
 };
 
 static bool settled(struct store_zone *z)
