@@ -22,6 +22,7 @@ CHANGES = (1, 1000)
 SIZES = {"1k": 1000, "1M": 1_000_000, "10M": 10_000_000}
 LARGEST_FOR_PEERS = 1_000_000
 LOAD_S = 240
+SETTLED_PER_S = 400_000  # names: so long all of them have to store the zone for the first time
 
 
 class Watcher:
@@ -63,6 +64,7 @@ def measure(one, size, servers, options):
         running[kind][1].wait(f"{zones.label(size - 1)}.{ORIGIN}", primary.address(size - 1),
                               LOAD_S)
         common.say(f"{kind}: {size} names after {time.monotonic() - begun:.1f} s")
+    time.sleep(2 + size / SETTLED_PER_S)
     for changes in CHANGES:
         for number in range(options.pairs + 2):
             index, address = primary.change(changes)
