@@ -23,7 +23,7 @@ BUILD = os.path.join(ROOT, "build-release")
 # The servers of the end-to-end tests are the contestants: ours in the release build.
 os.environ["UNDERSTUDY_BUILD"] = BUILD
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
-from harness import net, ports, process, server, stage  # noqa: E402
+from harness import net, peers, ports, process, server, stage  # noqa: E402
 
 OPTIONS = {"pairs": 5, "seconds": 4.0, "names": 1_000_000, "instructions": False}
 

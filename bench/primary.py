@@ -4,6 +4,7 @@
 Every message is rendered before anybody asks for it: what a secondary waits for is its own
 work. Names and addresses are those of zones.py; a step gives some of them other addresses.
 """
+import contextlib
 import random
 import socket
 import struct
@@ -112,7 +113,9 @@ class Primary:
         return self.changes[-1]
 
     def close(self):
-        self.tcp.shutdown(socket.SHUT_RDWR)
+        for one in (self.tcp, self.udp):  # wakes the thread that waits there
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
         for one in (self.tcp, self.udp, self.sender):
             one.close()
 
@@ -149,6 +152,8 @@ class Primary:
             try:
                 wire, peer = self.udp.recvfrom(4096)
             except OSError:
+                return
+            if not wire:  # closed
                 return
             reply = self.answer(wire)
             if len(reply) > 1 or len(reply[0]) > 1200:

@@ -9,12 +9,14 @@ PEERS = {"bind": "10.53.0.11", "knot": "10.53.0.13", "nsd": "10.53.0.14"}
 
 
 class Peer:
-    """A server at `address` in the namespace `ns` that keeps its data below `folder`."""
+    """A server at `address` in the namespace `ns` that keeps its data below `folder`. `key`
+    (name, algorithm, secret) signs its transfers."""
 
-    def __init__(self, ns, folder, origin, primary):
+    def __init__(self, ns, folder, origin, primary, key=None):
         self.kind = type(self).__name__.lower()
         self.ns, self.origin, self.primary = ns, origin, primary
         self.address = PEERS[self.kind]
+        self.key = key
         self.dir = os.path.join(folder, self.kind)
         os.makedirs(self.dir, exist_ok=True)
         self.process = None
@@ -46,7 +48,10 @@ class Peer:
 
 class Bind(Peer):
     def config(self):
+        key = 'key "{}" {{ algorithm {}; secret "{}"; }};'.format(*self.key) if self.key else ""
+        with_key = f' key "{self.key[0]}"' if self.key else ""
         return f"""
+{key}
 options {{
 	directory "{self.dir}"; pid-file none; session-keyfile none;
 	listen-on {{ {self.address}; }}; listen-on-v6 {{ none; }};
@@ -55,7 +60,7 @@ options {{
 	minimal-responses yes; serial-query-rate 1000; tcp-clients 1000; masterfile-format raw;
 }};
 controls {{ }};
-zone "{self.origin}" {{ type secondary; file "zone"; primaries {{ {self.primary}; }}; }};
+zone "{self.origin}" {{ type secondary; file "zone"; primaries {{ {self.primary}{with_key}; }}; }};
 """
 
     def argv(self):
@@ -66,7 +71,11 @@ zone "{self.origin}" {{ type secondary; file "zone"; primaries {{ {self.primary}
 
 class Knot(Peer):
     def config(self):
+        key = "key:\n  - id: {}\n    algorithm: {}\n    secret: {}\n".format(*self.key) \
+            if self.key else ""
+        with_key = f"    key: {self.key[0]}\n" if self.key else ""
         return f"""
+{key}
 server:
     rundir: "{self.dir}"
     listen: "{self.address}@53"
@@ -80,7 +89,7 @@ remote:
   - id: primary
     address: {self.primary}
     via: {self.address}
-acl:
+{with_key}acl:
   - id: notify
     address: {self.primary}
     action: notify
@@ -104,7 +113,10 @@ zone:
 
 class Nsd(Peer):
     def config(self):
+        key = 'key:\n    name: "{}"\n    algorithm: {}\n    secret: "{}"\n'.format(*self.key) \
+            if self.key else ""
         return f"""
+{key}
 server:
     ip-address: {self.address}
     username: ""
@@ -126,7 +138,7 @@ zone:
     name: "{self.origin}"
     zonefile: "zone"
     allow-notify: {self.primary} NOKEY
-    request-xfr: {self.primary} NOKEY
+    request-xfr: {self.primary} {self.key[0] if self.key else 'NOKEY'}
     outgoing-interface: {self.address}
 """
 

@@ -50,6 +50,10 @@ def ipv4(index):
     return f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}"
 
 
+def ipv6(index):
+    return f"2001:db8::{index >> 16:x}:{index & 65535:x}"
+
+
 def write_zone(out, origin, names, serial=1, demo=False):
     out.write(HEAD.format(origin=origin, serial=serial))
     if demo:
@@ -58,6 +62,13 @@ def write_zone(out, origin, names, serial=1, demo=False):
         out.write(f"{label(i)} A {ipv4(i)}\n")
         if demo:
             out.write(f"{label(i)} AAAA 2001:db8::{i:x}\n")
+
+
+def write_flat(out, origin, names):
+    """A zone of which each name has an A and an AAAA record."""
+    out.write(HEAD.format(origin=origin, serial=1))
+    for i in range(names):
+        out.write(f"{label(i)} A {ipv4(i)}\n{label(i)} AAAA {ipv6(i)}\n")
 
 
 def queries(origin, names, count):
