@@ -190,11 +190,13 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 }
 
 // A CNAME speaks for its name in all types but these (RFC 1034 section 3.6.2,
-// RFC 4034 sections 3 and 4).
-static bool alias_applies(uint16_t qtype)
+// RFC 4034 sections 3 and 4), and KEY if there is one beside it (RFC 4035 section 2.5).
+static bool alias_applies(const struct resolver *rs, uint16_t qtype)
 {
+	struct rrset key;
 	return qtype != RRTYPE_CNAME && qtype != RRTYPE_ANY && qtype != RRTYPE_RRSIG &&
-	       qtype != RRTYPE_NSEC;
+	       qtype != RRTYPE_NSEC &&
+	       (qtype != RRTYPE_KEY || !node_rrset(rs->view, rs->found->node, RRTYPE_KEY, &key));
 }
 
 // Goes on to another name. False, and the reply ends here as it is, if that
@@ -316,7 +318,7 @@ static bool answer_name(struct resolver *rs)
 	struct rrset set;
 	if (!f->node)
 		put_negative(rs);
-	else if ((node_flags(f->node) & NODE_CNAME) && alias_applies(qtype))
+	else if ((node_flags(f->node) & NODE_CNAME) && alias_applies(rs, qtype))
 		return answer_cname(rs);
 	else if (qtype == RRTYPE_ANY || qtype == RRTYPE_RRSIG)
 		put_iterated(rs, f->node);

@@ -54,6 +54,8 @@ static const char alias_text[] =
 	"cself 300 CNAME cself\n"
 	"cnx 300 CNAME nope\n"
 	"cnodata 300 CNAME txt\n"
+	"ckey 300 CNAME ns1\n"
+	"ckey 300 TYPE25 \\# 5 0200030501\n"
 	"cwild 300 CNAME q.w\n"
 	"cdname 300 CNAME a.d\n"
 	"cchild 300 CNAME www.child\n"
@@ -195,6 +197,14 @@ static void test_cname(void)
 	ASK(&world, "rcode 0 aa\nan cc.z.test. 200 CNAME c.z.test.\n", "cc.z.test.", RRTYPE_CNAME);
 	ASK(&world, "rcode 0 aa\nan c.z.test. 300 NSEC . A\n", "c.z.test.", RRTYPE_NSEC);
 	ASK(&world, "rcode 0 aa\nns " SOA, "c.z.test.", RRTYPE_RRSIG);
+	// KEY beside it is answered for itself; who has none follows the alias for KEY too.
+	ASK(&world, "rcode 0 aa\nan ckey.z.test. 300 TYPE25 0200030501\n", "ckey.z.test.",
+	    RRTYPE_KEY);
+	ASK(&world,
+	    "rcode 0 aa\nan ckey.z.test. 300 CNAME ns1.z.test.\nan ns1.z.test. 300 A 192.0.2.1\n",
+	    "ckey.z.test.", RRTYPE_A);
+	ASK(&world, "rcode 0 aa\nan c.z.test. 300 CNAME ns1.z.test.\nns " SOA, "c.z.test.",
+	    RRTYPE_KEY);
 	ASK(&world, "rcode 0 aa\nan cout.z.test. 300 CNAME www.example.\n", "cout.z.test.",
 	    RRTYPE_A);
 	// The rcode is that of the last name (RFC 6604).
