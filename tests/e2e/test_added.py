@@ -67,6 +67,8 @@ def test_add_and_remove(stage):
     assert scene.comes_from() == {FILE: "file", ONE: "command", TWO: "command", THREE: "command"}
     assert "zone add, template usual" in scene.server.ctl("zone", "status", ONE).stdout
     wait_for(lambda: scene.server.zone_status(TWO)["stored_serial"], 5, "stored")
+    many = scene.server.ctl("zone", "status", ONE, TWO).stdout
+    assert f"{ONE}." in many and f"{TWO}." in many
     scene.do("remove", TWO)
     scene.must_not_know(TWO)
     for _ in range(2):
