@@ -8,13 +8,15 @@
 
 #include "loop.h"
 
-#define READ_OCTETS      65536
-#define KEPT_MAX         256 // of all primaries together
-#define KEPT_PRIMARY_MAX 8   // of one
-#define KEPT_MS          30000
-#define SWEEP_MS         5000
-#define CIPHER_OCTETS    4096  // sent at once
-#define PLAIN_OCTETS     16384 // of a TLS record, at most
+#define READ_OCTETS 65536
+#define KEPT_MAX    256 // of all primaries together
+#define KEPT_PRIMARY_MAX \
+	64 // of one: as many as there may be exchanges at once, lest each
+	   // of many zones leaves a port behind that waits for a minute
+#define KEPT_MS       30000
+#define SWEEP_MS      5000
+#define CIPHER_OCTETS 4096  // sent at once
+#define PLAIN_OCTETS  16384 // of a TLS record, at most
 
 // What a connection with TLS has beside the socket.
 struct cipher {

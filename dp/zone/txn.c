@@ -76,9 +76,9 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 	txn_set_apex(t, options->apex);
 	t->options.apex = t->apex.wire;
 	*out = t;
-	if (!old_head)
-		return RESULT_OK;
-	const struct zone *z = zonedb_zone(db, old_head);
+	const struct zone *z = old_head ? zonedb_zone(db, old_head) : NULL;
+	if (!z || (!options->from_published && !z->root.ref))
+		return RESULT_OK; // there is nothing to start from
 	t->names.root = z->root;
 	t->nsec3.root = z->nsec3_root;
 	t->commons.block = z->commons;
