@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config_parts.h"
 #include "config_schema.h"
 
 #define FILE_OCTETS_MAX (64u << 20)
-#define PATH_OCTETS     128
 
 #ifdef UNDERSTUDY_DPDK
 #define HAS_PORTS true
@@ -68,7 +68,7 @@ socklen_t config_address_octets(const struct config_address *a)
 	return a->any.sa_family == AF_INET ? sizeof(a->v4) : sizeof(a->v6);
 }
 
-static bool parse_address(const char *text, uint16_t port, struct config_address *out)
+bool config_parse_address(const char *text, uint16_t port, struct config_address *out)
 {
 	struct config_address a = { 0 };
 	if (inet_pton(AF_INET, text, &a.v4.sin_addr) == 1) {
@@ -107,7 +107,7 @@ static bool parse_prefix(const char *text, struct config_prefix *out)
 	size_t digits = strspn(slash + 1, "0123456789");
 	unsigned long len = strtoul(slash + 1, NULL, 10);
 	if (digits == 0 || digits > 3 || slash[1 + digits] ||
-	    !parse_address(address, 0, &out->address) || !is_unicast(&out->address) ||
+	    !config_parse_address(address, 0, &out->address) || !is_unicast(&out->address) ||
 	    len > (out->address.any.sa_family == AF_INET ? 32 : 128))
 		return false;
 	out->prefix_len = (uint8_t)len;
@@ -116,16 +116,7 @@ static bool parse_prefix(const char *text, struct config_prefix *out)
 
 // ---- resolving
 
-struct resolver {
-	struct config *config;
-	const struct yaml_tree *tree;
-	const char *file;
-	struct report *report;
-	const struct config_primary **primaries_by_id;
-};
-
-// Reports at the line of a path, which may hold one %u for an index.
-static void wrong(struct resolver *r, const char *path_format, unsigned index, const char *text,
+void config_wrong(struct resolver *r, const char *path_format, unsigned index, const char *text,
 		  const char *expected)
 {
 	char path[PATH_OCTETS];
@@ -140,16 +131,17 @@ static void resolve_listen(struct resolver *r)
 	for (unsigned i = 0; i < c->listen_count; i++) {
 		struct config_listen *l = &c->listen[i];
 		l->port = l->port ? l->port : DEFAULT_PORT;
-		if (!parse_address(l->address_text, l->port, &l->address) ||
+		if (!config_parse_address(l->address_text, l->port, &l->address) ||
 		    !is_unicast(&l->address)) {
-			wrong(r, "listen[%u].address", i, l->address_text,
-			      "an IPv4 or IPv6 address of this host, and not a wildcard,");
+			config_wrong(r, "listen[%u].address", i, l->address_text,
+				     "an IPv4 or IPv6 address of this host, and not a wildcard,");
 			continue;
 		}
 		for (unsigned j = 0; j < i; j++) {
 			if (config_address_equal(&l->address, &c->listen[j].address))
-				wrong(r, "listen[%u].address", i, l->address_text,
-				      "an address and port that does not stand here already");
+				config_wrong(
+					r, "listen[%u].address", i, l->address_text,
+					"an address and port that does not stand here already");
 		}
 	}
 }
@@ -177,12 +169,13 @@ static void resolve_server(struct resolver *r)
 	else if (nsid && strlen(nsid) <= sizeof(s->nsid))
 		memcpy(s->nsid, nsid, s->nsid_len = (uint8_t)strlen(nsid));
 	if (nsid && !s->nsid_len)
-		wrong(r, "server.nsid", 0, nsid,
-		      "a text, or 0x and pairs of hexadecimal digits, of at most 128 octets");
+		config_wrong(
+			r, "server.nsid", 0, nsid,
+			"a text, or 0x and pairs of hexadecimal digits, of at most 128 octets");
 	if (s->report_channel_text && (name_from_text(s->report_channel_text, &s->report_channel) ||
 				       s->report_channel.len == 1))
-		wrong(r, "server.report-channel", 0, s->report_channel_text,
-		      "a domain name other than the root");
+		config_wrong(r, "server.report-channel", 0, s->report_channel_text,
+			     "a domain name other than the root");
 }
 
 static void resolve_cookies(struct resolver *r)
@@ -204,16 +197,16 @@ static void resolve_rate_limit(struct resolver *r)
 	struct config_rate_limit *l = &r->config->rate_limit;
 	for (unsigned i = 0; i < l->exempt_texts_count; i++) {
 		if (!parse_prefix(l->exempt_texts[i], &l->exempt[i]))
-			wrong(r, "rate-limit.exempt[%u]", i, l->exempt_texts[i],
-			      "an address with its prefix length, such as 192.0.2.0/24,");
+			config_wrong(r, "rate-limit.exempt[%u]", i, l->exempt_texts[i],
+				     "an address with its prefix length, such as 192.0.2.0/24,");
 	}
 }
 
 static void resolve_exception(struct resolver *r, unsigned index, struct config_exception *e)
 {
 	if (strchr(e->interface, '/') || strchr(e->interface, ' '))
-		wrong(r, "ports[%u].exception.interface", index, e->interface,
-		      "an interface's name");
+		config_wrong(r, "ports[%u].exception.interface", index, e->interface,
+			     "an interface's name");
 	e->addresses = calloc(e->address_texts_count + 1, sizeof(*e->addresses));
 	if (!e->addresses) {
 		report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
@@ -223,21 +216,21 @@ static void resolve_exception(struct resolver *r, unsigned index, struct config_
 		char path[PATH_OCTETS];
 		snprintf(path, sizeof(path), "ports[%u].exception.addresses[%u]", index, i);
 		if (!parse_prefix(e->address_texts[i], &e->addresses[i]))
-			wrong(r, path, 0, e->address_texts[i],
-			      "an address with its prefix length, such as 10.53.0.2/24,");
+			config_wrong(r, path, 0, e->address_texts[i],
+				     "an address with its prefix length, such as 10.53.0.2/24,");
 	}
 	struct config_prefix gateway = { 0 };
 	if (e->gateway_text) {
-		if (!parse_address(e->gateway_text, 0, &gateway.address))
-			wrong(r, "ports[%u].exception.gateway", index, e->gateway_text,
-			      "an IPv4 or IPv6 address");
+		if (!config_parse_address(e->gateway_text, 0, &gateway.address))
+			config_wrong(r, "ports[%u].exception.gateway", index, e->gateway_text,
+				     "an IPv4 or IPv6 address");
 		e->gateways[e->gateway_count++] = gateway;
 	}
 	if (e->gateway6_text) {
-		if (!parse_address(e->gateway6_text, 0, &gateway.address) ||
+		if (!config_parse_address(e->gateway6_text, 0, &gateway.address) ||
 		    gateway.address.any.sa_family != AF_INET6)
-			wrong(r, "ports[%u].exception.gateway6", index, e->gateway6_text,
-			      "an IPv6 address");
+			config_wrong(r, "ports[%u].exception.gateway6", index, e->gateway6_text,
+				     "an IPv6 address");
 		e->gateways[e->gateway_count++] = gateway;
 	}
 }
@@ -246,8 +239,8 @@ static void resolve_ports(struct resolver *r)
 {
 	struct config *c = r->config;
 	if (c->ports_count && !HAS_PORTS)
-		wrong(r, "ports", 0, c->ports[0].device,
-		      "nothing (this understudyd was built without DPDK and has no ports)");
+		config_wrong(r, "ports", 0, c->ports[0].device,
+			     "nothing (this understudyd was built without DPDK and has no ports)");
 	for (unsigned i = 0; i < c->ports_count; i++) {
 		if (c->ports[i].exception)
 			resolve_exception(r, i, c->ports[i].exception);
@@ -255,12 +248,12 @@ static void resolve_ports(struct resolver *r)
 	for (unsigned i = 0; i < c->dpdk.lcores_count; i++) {
 		for (unsigned j = 0; j < i; j++) {
 			if (c->dpdk.lcores[i] == c->dpdk.lcores[j])
-				wrong(r, "dpdk.lcores[%u]", i, "the same again",
-				      "a CPU that does not stand here already");
+				config_wrong(r, "dpdk.lcores[%u]", i, "the same again",
+					     "a CPU that does not stand here already");
 		}
 		if (c->dpdk.lcores[i] == c->dpdk.main_lcore)
-			wrong(r, "dpdk.lcores[%u]", i, "the same",
-			      "a CPU other than dpdk.main-lcore");
+			config_wrong(r, "dpdk.lcores[%u]", i, "the same",
+				     "a CPU other than dpdk.main-lcore");
 	}
 }
 
@@ -276,7 +269,7 @@ static void add_key(struct resolver *r, unsigned index, const struct tsig_key *k
 	else if (result == RESULT_REFUSED)
 		report_error(r->report, r->file, line, "%s: %s", path, KEY_MD5_REFUSED);
 	else if (result)
-		wrong(r, "keys[%u].name", index, k->name, "a name that no other key has");
+		config_wrong(r, "keys[%u].name", index, k->name, "a name that no other key has");
 }
 
 static void resolve_keys(struct resolver *r)
@@ -323,20 +316,20 @@ static void resolve_key_files(struct resolver *r)
 		if (!path)
 			return;
 		if (access(path, R_OK) != 0)
-			wrong(r, "key-files[%u]", i, name, "a readable file");
+			config_wrong(r, "key-files[%u]", i, name, "a readable file");
 		else
 			keyfile_read(path, &r->config->key_list, r->report);
 		free(path);
 	}
 }
 
-static int by_id(const void *a, const void *b)
+int config_primary_by_id(const void *a, const void *b)
 {
 	return strcmp((*(struct config_primary *const *)a)->id,
 		      (*(struct config_primary *const *)b)->id);
 }
 
-static const struct tsig_key *find_key(const struct config *c, const char *text)
+const struct tsig_key *config_find_key(const struct config *c, const char *text)
 {
 	struct name name;
 	return name_from_text(text, &name) ? NULL : key_list_find(&c->key_list, name.wire);
@@ -394,7 +387,7 @@ static void resolve_transport(struct resolver *r, struct config_primary *p, unsi
 	if (tls)
 		resolve_tls(r, p, index);
 	else if (p->tls_options)
-		wrong(r, "primaries[%u].tls", index, "tls", "\"transport: tls\" beside it");
+		config_wrong(r, "primaries[%u].tls", index, "tls", "\"transport: tls\" beside it");
 }
 
 static void resolve_primaries(struct resolver *r)
@@ -404,208 +397,32 @@ static void resolve_primaries(struct resolver *r)
 		struct config_primary *p = &c->primaries[i];
 		r->primaries_by_id[i] = p;
 		resolve_transport(r, p, i);
-		if (!parse_address(p->address_text, p->port, &p->address) ||
+		if (!config_parse_address(p->address_text, p->port, &p->address) ||
 		    !is_unicast(&p->address))
-			wrong(r, "primaries[%u].address", i, p->address_text,
-			      "an IPv4 or IPv6 address of one host");
-		if (p->source_text &&
-		    (!parse_address(p->source_text, 0, &p->source) || !is_unicast(&p->source) ||
-		     p->source.any.sa_family != p->address.any.sa_family))
-			wrong(r, "primaries[%u].source", i, p->source_text,
-			      "an address of this host, of the same family as the primary's,");
+			config_wrong(r, "primaries[%u].address", i, p->address_text,
+				     "an IPv4 or IPv6 address of one host");
+		if (p->source_text && (!config_parse_address(p->source_text, 0, &p->source) ||
+				       !is_unicast(&p->source) ||
+				       p->source.any.sa_family != p->address.any.sa_family))
+			config_wrong(
+				r, "primaries[%u].source", i, p->source_text,
+				"an address of this host, of the same family as the primary's,");
 		if (!p->key_name)
 			continue;
-		p->key = find_key(c, p->key_name);
+		p->key = config_find_key(c, p->key_name);
 		if (!p->key)
-			wrong(r, "primaries[%u].key", i, p->key_name,
-			      "the name of a key in keys or key-files");
+			config_wrong(r, "primaries[%u].key", i, p->key_name,
+				     "the name of a key in keys or key-files");
 	}
-	qsort(r->primaries_by_id, c->primaries_count, sizeof(*r->primaries_by_id), by_id);
+	qsort(r->primaries_by_id, c->primaries_count, sizeof(*r->primaries_by_id),
+	      config_primary_by_id);
 	for (unsigned i = 1; i < c->primaries_count; i++) {
 		const struct config_primary *a = r->primaries_by_id[i - 1];
 		const struct config_primary *b = r->primaries_by_id[i];
 		if (strcmp(a->id, b->id) == 0)
-			wrong(r, "primaries[%u].id", (unsigned)((a > b ? a : b) - c->primaries),
-			      b->id, "an id that no other primary has");
-	}
-}
-
-static void resolve_zone_primary(struct resolver *r, struct config_zone *z,
-				 const struct config_zone_options *from, unsigned i)
-{
-	const struct config_primary key = { .id = from->primary_ids[i] }, *wanted = &key;
-	const struct config_primary **found =
-		bsearch(&wanted, r->primaries_by_id, r->config->primaries_count,
-			sizeof(*r->primaries_by_id), by_id);
-	char path[PATH_OCTETS];
-	if (from == &z->options)
-		snprintf(path, sizeof(path), "zones[%u].primaries[%u]",
-			 (unsigned)(z - r->config->zones), i);
-	else
-		snprintf(path, sizeof(path), "templates[%u].primaries[%u]",
-			 (unsigned)(z->template - r->config->templates), i);
-	if (!found) {
-		wrong(r, path, 0, from->primary_ids[i], "the id of a primary in primaries");
-		return;
-	}
-	for (unsigned j = 0; j < i; j++) {
-		if (z->primaries[j] == *found)
-			wrong(r, path, 0, from->primary_ids[i],
-			      "a primary that does not stand here already");
-	}
-	z->primaries[i] = *found;
-}
-
-static void resolve_zone_template(struct resolver *r, struct config_zone *z)
-{
-	struct config *c = r->config;
-	unsigned index = (unsigned)(z - c->zones);
-	if (z->template_id) {
-		for (unsigned i = 0; i < c->templates_count && !z->template; i++) {
-			if (strcmp(c->templates[i].id, z->template_id) == 0)
-				z->template = &c->templates[i];
-		}
-		if (!z->template)
-			wrong(r, "zones[%u].template", index, z->template_id,
-			      "the id of a template in templates");
-	}
-	const struct config_zone_options *from = &z->options;
-	if (!from->primary_ids_count && z->template)
-		from = &z->template->options;
-	if (!from->primary_ids_count) {
-		char path[PATH_OCTETS];
-		snprintf(path, sizeof(path), "zones[%u]", index);
-		report_error(r->report, r->file, yaml_tree_line(r->tree, path),
-			     "%s: \"primaries\" is expected, but missing, here and in a template",
-			     path);
-	}
-	z->primary_count = from->primary_ids_count;
-	for (unsigned i = 0; i < from->primary_ids_count; i++)
-		resolve_zone_primary(r, z, from, i);
-}
-
-// The first address of a prefix, and the last.
-static void spread(struct config_address *first, struct config_address *last, unsigned bits)
-{
-	bool v4 = first->any.sa_family == AF_INET;
-	uint8_t *low = v4 ? (uint8_t *)&first->v4.sin_addr : first->v6.sin6_addr.s6_addr;
-	uint8_t *high = v4 ? (uint8_t *)&last->v4.sin_addr : last->v6.sin6_addr.s6_addr;
-	for (unsigned i = bits; i < (v4 ? 32u : 128u); i++) {
-		low[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
-		high[i / 8] |= (uint8_t)(0x80u >> i % 8);
-	}
-}
-
-static bool parse_range(const char *text, struct config_notify *out)
-{
-	char first[64];
-	const char *dash = strchr(text, '-'), *slash = strchr(text, '/');
-	size_t len = dash ? (size_t)(dash - text) : slash ? (size_t)(slash - text) : strlen(text);
-	if (len >= sizeof(first))
-		return false;
-	memcpy(first, text, len);
-	first[len] = '\0';
-	if (!parse_address(first, 0, &out->first))
-		return false;
-	out->last = out->first;
-	bool v4 = out->first.any.sa_family == AF_INET;
-	if (dash)
-		return parse_address(dash + 1, 0, &out->last) &&
-		       out->last.any.sa_family == out->first.any.sa_family &&
-		       (v4 ? memcmp(&out->first.v4.sin_addr, &out->last.v4.sin_addr, 4)
-			   : memcmp(&out->first.v6.sin6_addr, &out->last.v6.sin6_addr, 16)) <= 0;
-	if (!slash)
-		return true;
-	size_t digits = strspn(slash + 1, "0123456789");
-	unsigned long bits = strtoul(slash + 1, NULL, 10);
-	if (digits == 0 || digits > 3 || slash[1 + digits] || bits > (v4 ? 32 : 128))
-		return false;
-	spread(&out->first, &out->last, (unsigned)bits);
-	return true;
-}
-
-static void resolve_notify(struct resolver *r, struct config_zone_options *o, const char *of,
-			   unsigned index)
-{
-	char path[PATH_OCTETS];
-	for (unsigned i = 0; i < o->allow_notify_count; i++) {
-		struct config_notify *n = &o->allow_notify[i];
-		snprintf(path, sizeof(path), "%s[%u].allow-notify[%u].from", of, index, i);
-		if (!parse_range(n->from_text, n))
-			wrong(r, path, 0, n->from_text,
-			      "an address, a prefix such as 192.0.2.0/24, or FIRST-LAST");
-		if (!n->key_name)
-			continue;
-		n->key = find_key(r->config, n->key_name);
-		snprintf(path, sizeof(path), "%s[%u].allow-notify[%u].key", of, index, i);
-		if (!n->key)
-			wrong(r, path, 0, n->key_name, "the name of a key in keys or key-files");
-	}
-}
-
-// A least that is above its most would leave nothing between.
-static void check_bounds(struct resolver *r, const struct config_zone_options *o, const char *of,
-			 unsigned index)
-{
-	const struct {
-		const char *what;
-		uint32_t least_s, most_s;
-	} bounds[] = { { "refresh", o->refresh_min_s, o->refresh_max_s },
-		       { "retry", o->retry_min_s, o->retry_max_s },
-		       { "expire", o->expire_min_s, o->expire_max_s } };
-	char path[PATH_OCTETS];
-	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
-		if (!bounds[i].most_s || bounds[i].least_s <= bounds[i].most_s)
-			continue;
-		snprintf(path, sizeof(path), "%s[%u].%s-max", of, index, bounds[i].what);
-		report_error(r->report, r->file, yaml_tree_line(r->tree, path),
-			     "%s: no less than %s-min is expected", path, bounds[i].what);
-	}
-}
-
-static void resolve_templates(struct resolver *r)
-{
-	struct config *c = r->config;
-	for (unsigned i = 0; i < c->templates_count; i++) {
-		struct config_template *t = &c->templates[i];
-		resolve_notify(r, &t->options, "templates", i);
-		check_bounds(r, &t->options, "templates", i);
-		for (unsigned j = 0; j < i; j++) {
-			if (strcmp(c->templates[j].id, t->id) == 0)
-				wrong(r, "templates[%u].id", i, t->id,
-				      "an id that no other template has");
-		}
-	}
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return name_compare((*(struct config_zone *const *)a)->name.wire,
-			    (*(struct config_zone *const *)b)->name.wire);
-}
-
-static void resolve_zones(struct resolver *r)
-{
-	struct config *c = r->config;
-	unsigned named = 0;
-	for (unsigned i = 0; i < c->zones_count; i++) {
-		struct config_zone *z = &c->zones[i];
-		if (name_from_text(z->name_text, &z->name))
-			wrong(r, "zones[%u].name", i, z->name_text,
-			      "a domain name (labels of at most 63 octets, 255 in all)");
-		else
-			c->zones_by_name[named++] = z;
-		resolve_zone_template(r, z);
-		resolve_notify(r, &z->options, "zones", i);
-		check_bounds(r, &z->options, "zones", i);
-	}
-	c->zones_total = named;
-	qsort(c->zones_by_name, named, sizeof(*c->zones_by_name), by_name);
-	for (unsigned i = 1; i < named; i++) {
-		const struct config_zone *a = c->zones_by_name[i - 1], *b = c->zones_by_name[i];
-		if (name_equal(a->name.wire, b->name.wire))
-			wrong(r, "zones[%u].name", (unsigned)((a > b ? a : b) - c->zones),
-			      b->name_text, "a zone that does not stand here already");
+			config_wrong(r, "primaries[%u].id",
+				     (unsigned)((a > b ? a : b) - c->primaries), b->id,
+				     "an id that no other primary has");
 	}
 }
 
@@ -646,9 +463,7 @@ static void resolve(struct resolver *r)
 	if (!c->control.socket)
 		c->control.socket = strdup(DEFAULT_SOCKET);
 	r->primaries_by_id = calloc(c->primaries_count + 1, sizeof(*r->primaries_by_id));
-	c->zones_room = c->zones_count + 1;
-	c->zones_by_name = calloc(c->zones_room, sizeof(*c->zones_by_name));
-	if (!c->control.socket || !r->primaries_by_id || !c->zones_by_name) {
+	if (!c->control.socket || !r->primaries_by_id) {
 		report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
 	} else {
 		resolve_server(r);
@@ -659,8 +474,9 @@ static void resolve(struct resolver *r)
 		resolve_keys(r);
 		resolve_key_files(r);
 		resolve_primaries(r);
-		resolve_templates(r);
-		resolve_zones(r);
+		config_resolve_templates(r);
+		if (config_resolve_zones(r))
+			report_error(r->report, r->file, 0, "%s", result_text(RESULT_NO_MEMORY));
 	}
 	free(r->primaries_by_id);
 }
@@ -733,11 +549,7 @@ void config_free(struct config *c)
 	}
 	for (unsigned i = 0; i < c->primaries_count; i++)
 		tls_context_unref(c->primaries[i].tls);
-	for (unsigned i = 0; i < c->zones_total; i++) {
-		if (c->zones_by_name[i]->added)
-			free(c->zones_by_name[i]);
-	}
-	free(c->zones_by_name);
+	config_free_zones(c);
 	struct resolver none = { 0 };
 	cyaml_config_t cyaml = cyaml_config(&none);
 	cyaml.log_fn = NULL;
@@ -778,89 +590,4 @@ cleanup:
 	if (f)
 		fclose(f);
 	return config;
-}
-
-const struct config_zone *config_zone(const struct config *c, const uint8_t *name)
-{
-	unsigned low = 0, high = c->zones_total;
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-		int order = name_compare(c->zones_by_name[middle]->name.wire, name);
-		if (order == 0)
-			return c->zones_by_name[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-// What the zone says, else its template, else `otherwise`.
-#define SAID(_zone, _field, _otherwise)                           \
-	((_zone)->options._field ? (_zone)->options._field        \
-	 : (_zone)->template && (_zone)->template->options._field \
-		 ? (_zone)->template->options._field              \
-		 : (_otherwise))
-
-void config_zone_limits(const struct config_zone *z, struct zone_fsm_limits *out)
-{
-	const struct zone_fsm_limits *d = &zone_fsm_limits_default;
-	*out = *d;
-	out->refresh_min_s = SAID(z, refresh_min_s, d->refresh_min_s);
-	out->refresh_max_s = SAID(z, refresh_max_s, d->refresh_max_s);
-	out->retry_min_s = SAID(z, retry_min_s, d->retry_min_s);
-	out->retry_max_s = SAID(z, retry_max_s, d->retry_max_s);
-	out->expire_min_s = SAID(z, expire_min_s, d->expire_min_s);
-	out->expire_max_s = SAID(z, expire_max_s, d->expire_max_s);
-	// Of a bound beyond the default for the other one, the bound that was said holds.
-	if (out->refresh_max_s < out->refresh_min_s)
-		out->refresh_max_s = out->refresh_min_s;
-	if (out->retry_max_s < out->retry_min_s)
-		out->retry_max_s = out->retry_min_s;
-	if (out->expire_max_s < out->expire_min_s)
-		out->expire_max_s = out->expire_min_s;
-}
-
-static bool is_said(const bool *said)
-{
-	return said && *said;
-}
-
-struct zone_fsm_policy config_zone_policy(const struct config_zone *z)
-{
-	static enum zone_fsm_older older = ZONE_FSM_OLDER_EXPIRED;
-	return (struct zone_fsm_policy){
-		.older = *SAID(z, older_serial, &older),
-		.refuse_serial_zero = is_said(SAID(z, refuse_serial_zero, NULL)),
-		.lengthen_refresh = is_said(SAID(z, lengthen_refresh, NULL)),
-	};
-}
-
-enum zonemd_policy config_zone_zonemd(const struct config_zone *z)
-{
-	static enum zonemd_policy verify = ZONEMD_VERIFY;
-	return *SAID(z, zonemd, &verify);
-}
-
-bool config_zone_has_hooks(const struct config_zone *z)
-{
-	static bool yes = true;
-	return *SAID(z, hooks, &yes);
-}
-
-bool config_zone_refuses_outside(const struct config_zone *z)
-{
-	return is_said(SAID(z, refuse_out_of_zone, NULL));
-}
-
-uint64_t config_zone_max_records(const struct config *c, const struct config_zone *z)
-{
-	return SAID(z, max_records, c->transfer.max_records);
-}
-
-const struct config_notify *config_zone_notify(const struct config_zone *z, unsigned *count)
-{
-	*count = SAID(z, allow_notify_count, 0);
-	return SAID(z, allow_notify, NULL);
 }

@@ -234,15 +234,26 @@ struct config_template {
 	struct config_zone_options options;
 };
 
-struct config_zone {
+// What the file says of a zone.
+struct config_said_zone {
 	char *name_text;
 	char *template_id;
 	struct config_zone_options options;
-	// resolved
-	struct name name;
+};
+
+// What holds for zones of which the same is said.
+struct config_settings {
 	const struct config_template *template; // or NULL
+	const struct config_zone_options *own;  // NULL: primaries at most
 	const struct config_primary *primaries[CONFIG_PRIMARIES_MAX];
 	unsigned primary_count;
+	struct zone_fsm_limits limits;
+	struct config_settings *next, *next_of_hash;
+};
+
+struct config_zone {
+	const uint8_t *name; // in wire form
+	const struct config_settings *settings;
 	bool added; // by command (additions.h); not in the file
 };
 
@@ -275,13 +286,18 @@ struct config {
 	unsigned primaries_count;
 	struct config_template *templates;
 	unsigned templates_count;
-	struct config_zone *zones;
-	unsigned zones_count;
+	struct config_said_zone
+		*said_zones; // until resolved, unless zones have options of their own
+	unsigned said_zones_count;
 	// resolved
 	struct key_list key_list;
+	struct config_zone *zones; // as they stand in the file
+	unsigned zones_count;
 	struct config_zone **zones_by_name; // zones_total of them, in canonical order
 	unsigned zones_total;               // in the file, and added by command
 	unsigned zones_room;
+	struct config_settings *settings; // all of them
+	uint8_t *names;
 };
 
 // Reads the file and what it names. NULL if anything is wrong; every mistake is
@@ -296,7 +312,7 @@ void config_free(struct config *c);
 const struct config_zone *config_zone(const struct config *c, const uint8_t *name);
 
 // What holds for a zone: what it says itself, else its template, else the default.
-void config_zone_limits(const struct config_zone *z, struct zone_fsm_limits *out);
+const struct zone_fsm_limits *config_zone_limits(const struct config_zone *z);
 struct zone_fsm_policy config_zone_policy(const struct config_zone *z);
 enum zonemd_policy config_zone_zonemd(const struct config_zone *z);
 bool config_zone_has_hooks(const struct config_zone *z);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "additions.h"
+#include "config_parts.h"
 
 static const struct config_template *find_template(const struct config *c, const char *id)
 {
@@ -24,8 +25,8 @@ static const struct config_primary *find_primary(const struct config *c, const c
 	return NULL;
 }
 
-// Points the zone to its template and primaries; false with a sentence.
-static bool resolve(const struct config *c, const struct addition *a, struct config_zone *z,
+// The zone's template and primaries; false with a sentence.
+static bool resolve(const struct config *c, const struct addition *a, struct config_settings *z,
 		    char *why, size_t why_size)
 {
 	z->template = a->template_id[0] ? find_template(c, a->template_id) : NULL;
@@ -62,7 +63,7 @@ static unsigned place_of(const struct config *c, const uint8_t *zone)
 	unsigned low = 0, high = c->zones_total;
 	while (low < high) {
 		unsigned middle = low + (high - low) / 2;
-		if (name_compare(c->zones_by_name[middle]->name.wire, zone) < 0)
+		if (name_compare(c->zones_by_name[middle]->name, zone) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -88,16 +89,17 @@ enum result config_add_zone(struct config *c, const struct addition *a,
 {
 	if (config_zone(c, a->zone.wire))
 		return RESULT_EXISTS;
-	struct config_zone *z = calloc(1, sizeof(*z));
-	if (!z || reserve(c)) {
+	struct config_settings settings = { 0 };
+	if (!resolve(c, a, &settings, why, why_size))
+		return RESULT_NOT_FOUND;
+	struct config_zone *z = malloc(sizeof(*z) + a->zone.len);
+	if (z)
+		z->settings = config_share_settings(c, &settings);
+	if (!z || !z->settings || reserve(c)) {
 		free(z);
 		return RESULT_NO_MEMORY;
 	}
-	if (!resolve(c, a, z, why, why_size)) {
-		free(z);
-		return RESULT_NOT_FOUND;
-	}
-	z->name = a->zone;
+	z->name = memcpy(z + 1, a->zone.wire, a->zone.len);
 	z->added = true;
 	unsigned at = place_of(c, a->zone.wire);
 	memmove(&c->zones_by_name[at + 1], &c->zones_by_name[at],

@@ -269,12 +269,12 @@ static const cyaml_schema_value_t template_entry = {
 };
 
 static const cyaml_schema_field_t zone_fields[] = {
-	CYAML_FIELD_STRING_PTR("name", 0, struct config_zone, name_text, 1, 1024),
-	CYAML_FIELD_STRING_PTR("template", OPTIONAL, struct config_zone, template_id, 1, 255),
-	ZONE_OPTIONS(struct config_zone), CYAML_FIELD_END
+	CYAML_FIELD_STRING_PTR("name", 0, struct config_said_zone, name_text, 1, 1024),
+	CYAML_FIELD_STRING_PTR("template", OPTIONAL, struct config_said_zone, template_id, 1, 255),
+	ZONE_OPTIONS(struct config_said_zone), CYAML_FIELD_END
 };
 static const cyaml_schema_value_t zone_entry = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_zone, zone_fields),
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_said_zone, zone_fields),
 };
 
 static const cyaml_schema_field_t top_fields[] = {
@@ -301,7 +301,8 @@ static const cyaml_schema_field_t top_fields[] = {
 			     0, ANY),
 	CYAML_FIELD_SEQUENCE("templates", LIST | OPTIONAL, struct config, templates,
 			     &template_entry, 0, ANY),
-	CYAML_FIELD_SEQUENCE("zones", LIST | OPTIONAL, struct config, zones, &zone_entry, 0, ANY),
+	CYAML_FIELD_SEQUENCE("zones", LIST | OPTIONAL, struct config, said_zones, &zone_entry, 0,
+			     ANY),
 	CYAML_FIELD_END
 };
 

@@ -168,10 +168,10 @@ static json_t *time_or_null(uint64_t unix_s)
 static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
 {
 	json_t *row = json_object();
-	const struct zone *z = catalog_zone(view, s->name->wire);
+	const struct zone *z = catalog_zone(view, s->name);
 	bool loaded = z && zone_state(z) != ZONE_NOT_LOADED;
 	bool idle = s->fsm->phase == ZONE_FSM_IDLE;
-	json_object_set_new(row, "zone", name_json(s->name->wire));
+	json_object_set_new(row, "zone", name_json(s->name));
 	json_object_set_new(row, "state",
 			    json_string(state_text(z ? zone_state(z) : ZONE_NOT_LOADED)));
 	json_object_set_new(row, "serial", loaded ? json_integer(zone_serial(z)) : json_null());
@@ -302,8 +302,8 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 	json_object_set_new(out, "memory_octets", json_integer(z ? (json_int_t)zone_octets(z) : 0));
 	rcu_reader_offline();
 	add_content(out, &s);
-	if (s.config->template)
-		json_object_set_new(out, "template", json_string(s.config->template->id));
+	if (s.config->settings->template)
+		json_object_set_new(out, "template", json_string(s.config->settings->template->id));
 	json_t *primaries = json_array();
 	for (unsigned i = 0; i < s.primary_count; i++)
 		json_array_append_new(primaries, primary_json(&s.primaries[i]));
@@ -434,7 +434,7 @@ static json_t *run_operation(struct control *c, const struct control_request *re
 	for (size_t i = 0; i < zones_count(c->options.zones); i++) {
 		struct zone_status s;
 		zones_status_at(c->options.zones, i, &s);
-		enum result one = do_to(c, request->command, s.name->wire);
+		enum result one = do_to(c, request->command, s.name);
 		r = r ? r : one;
 	}
 	if (request->command == CONTROL_ZONE_PURGE)

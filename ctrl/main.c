@@ -419,7 +419,7 @@ static bool zone_add(void *arg, const struct addition *a, char *why, size_t why_
 	if (r == RESULT_OK)
 		r = zones_add(d->zones, z);
 	if (r == RESULT_OK) {
-		log_info("zone %s: added by command", name_to_text(z->name.wire, name));
+		log_info("zone %s: added by command", name_to_text(z->name, name));
 		return true;
 	}
 	int saved = errno;

@@ -258,12 +258,14 @@ void primary_config_write(FILE *to, enum primary_kind kind, const struct config 
 			  const struct config_zone *zone)
 {
 	char file[NAME_TEXT_SIZE];
-	plain_name(zone->name.wire, file);
+	plain_name(zone->name, file);
 	for (char *slash = file; (slash = strchr(slash, '/'));)
 		*slash = '_';
-	for (unsigned i = 0; i < zone->primary_count; i++) {
-		struct writer w = { .to = to, .config = config, .primary = zone->primaries[i] };
-		plain_name(zone->name.wire, w.zone);
+	for (unsigned i = 0; i < zone->settings->primary_count; i++) {
+		struct writer w = { .to = to,
+				    .config = config,
+				    .primary = zone->settings->primaries[i] };
+		plain_name(zone->name, w.zone);
 		if (w.primary->key)
 			take_key(&w, w.primary->key);
 		if (i)

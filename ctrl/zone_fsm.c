@@ -90,19 +90,19 @@ static uint64_t clamp_s(uint32_t value_s, uint32_t min_s, uint32_t max_s)
 static uint64_t refresh_s(const struct zone_fsm *z)
 {
 	bool lengthen = z->policy.lengthen_refresh && z->soa.refresh_s < ZONE_FSM_SHORT_REFRESH_S;
-	return clamp_s(lengthen ? LENGTHENED_S : z->soa.refresh_s, z->limits.refresh_min_s,
-		       z->limits.refresh_max_s);
+	return clamp_s(lengthen ? LENGTHENED_S : z->soa.refresh_s, z->limits->refresh_min_s,
+		       z->limits->refresh_max_s);
 }
 
 static uint64_t retry_s(const struct zone_fsm *z)
 {
-	return clamp_s(z->soa.retry_s, z->limits.retry_min_s, z->limits.retry_max_s);
+	return clamp_s(z->soa.retry_s, z->limits->retry_min_s, z->limits->retry_max_s);
 }
 
 // A zone must not expire between two refreshes that both succeed.
 static uint64_t expire_s(const struct zone_fsm *z)
 {
-	uint64_t wanted = clamp_s(z->soa.expire_s, z->limits.expire_min_s, z->limits.expire_max_s);
+	uint64_t wanted = clamp_s(z->soa.expire_s, z->limits->expire_min_s, z->limits->expire_max_s);
 	uint64_t least = refresh_s(z) + retry_s(z);
 	return wanted > least ? wanted : least;
 }
@@ -114,10 +114,10 @@ uint64_t zone_fsm_expire_s(const struct zone_fsm *z)
 
 static uint64_t unloaded_retry_s(const struct zone_fsm *z)
 {
-	uint64_t interval_s = z->limits.unloaded_retry_min_s;
-	for (uint32_t i = 1; i < z->failures && interval_s < z->limits.unloaded_retry_max_s; i++)
+	uint64_t interval_s = z->limits->unloaded_retry_min_s;
+	for (uint32_t i = 1; i < z->failures && interval_s < z->limits->unloaded_retry_max_s; i++)
 		interval_s *= 2;
-	return clamp_s((uint32_t)interval_s, 0, z->limits.unloaded_retry_max_s);
+	return clamp_s((uint32_t)interval_s, 0, z->limits->unloaded_retry_max_s);
 }
 
 // The interval from now on, spread so that zones loaded together do not ask
@@ -289,8 +289,8 @@ static uint64_t expiry_from_now(const struct step *s)
 	const struct zone_fsm *z = s->z;
 	uint64_t lasts_s = expire_s(z);
 	uint64_t theirs_s = s->event->expire_s;
-	if (theirs_s < z->limits.expire_min_s)
-		theirs_s = z->limits.expire_min_s;
+	if (theirs_s < z->limits->expire_min_s)
+		theirs_s = z->limits->expire_min_s;
 	if (s->event->has_expire && theirs_s < lasts_s)
 		lasts_s = theirs_s;
 	return s->now_ms + lasts_s * 1000;
@@ -548,7 +548,7 @@ static void set_timer(struct step *s)
 void zone_fsm_init(struct zone_fsm *z, const struct zone_fsm_limits *limits, unsigned primaries)
 {
 	*z = (struct zone_fsm){
-		.limits = *limits,
+		.limits = limits,
 		.phase = ZONE_FSM_IDLE,
 		.data = ZONE_NOT_LOADED,
 		.primaries = primaries,

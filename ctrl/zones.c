@@ -5,6 +5,7 @@
 // end of an exchange comes back as an event.
 #include "zones_parts.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "loop.h"
@@ -19,7 +20,7 @@ size_t zones_place(const struct zones *zones, const uint8_t *apex)
 	size_t low = 0, high = zones->count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = name_compare(zones->list[middle]->config->name.wire, apex);
+		int order = name_compare(zones->list[middle]->config->name, apex);
 		if (order == 0)
 			return middle;
 		if (order < 0)
@@ -33,26 +34,23 @@ size_t zones_place(const struct zones *zones, const uint8_t *apex)
 struct secondary *zones_find(const struct zones *zones, const uint8_t *apex)
 {
 	size_t at = zones_place(zones, apex);
-	bool found = at < zones->count && name_equal(zones->list[at]->config->name.wire, apex);
+	bool found = at < zones->count && name_equal(zones->list[at]->config->name, apex);
 	return found ? zones->list[at] : NULL;
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_due(struct schedule_entry *e)
 {
-	struct secondary *z = timer->data;
+	struct secondary *z = (struct secondary *)((uintptr_t)e - offsetof(struct secondary, due));
 	secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_TIMER });
 	zones_advance(z->zones);
 }
 
 static void set_timer(struct secondary *z, uint64_t at_ms)
 {
-	uint64_t now_ms = loop_time().monotonic_ms;
-	// libuv counts from the loop's own time, which may lag behind now.
-	uv_update_time(z->zones->loop);
 	if (at_ms == ZONE_FSM_NEVER)
-		uv_timer_stop(&z->timer);
+		schedule_clear(z->zones->schedule, &z->due);
 	else
-		uv_timer_start(&z->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+		schedule_set(z->zones->schedule, &z->due, at_ms);
 }
 
 static void act(struct secondary *z, const struct zone_action *action)
@@ -74,7 +72,7 @@ static void tell_machine(struct secondary *z, enum zone_event_kind kind)
 {
 	uint64_t now_ms = loop_time().monotonic_ms;
 	z->fsm.no_ixfr = 0;
-	for (unsigned i = 0; i < z->config->primary_count; i++) {
+	for (unsigned i = 0; i < z->config->settings->primary_count; i++) {
 		if (secondary_upstream(z, i)->whole_until_ms > now_ms)
 			z->fsm.no_ixfr |= 1u << i;
 	}
@@ -159,18 +157,14 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 	zones->loop = loop;
 	zones->db = db;
 	zones->hooks = hooks_new(loop);
-	if (!zones->hooks || links_new(loop, &zones->links)) {
-		hooks_free(zones->hooks);
-		free(zones);
-		return RESULT_NO_MEMORY;
-	}
-	if (zones_begin_watch(zones)) {
-		links_stop(zones->links);
-		links_free(zones->links);
-		hooks_free(zones->hooks);
-		free(zones);
-		return RESULT_NO_MEMORY;
-	}
+	if (!zones->hooks)
+		goto no_hooks;
+	if (links_new(loop, &zones->links))
+		goto no_links;
+	if (schedule_new(loop, on_due, &zones->schedule))
+		goto no_schedule;
+	if (zones_begin_watch(zones))
+		goto no_watch;
 	zones_begin_lookup(zones);
 	uv_timer_init(loop, &zones->retry_timer);
 	zones->retry_timer.data = zones;
@@ -181,6 +175,17 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 	uv_timer_start(&zones->compact_timer, on_compact_timer, COMPACT_EVERY_MS, 0);
 	*out = zones;
 	return RESULT_OK;
+no_watch:
+	schedule_stop(zones->schedule);
+	schedule_free(zones->schedule);
+no_schedule:
+	links_stop(zones->links);
+	links_free(zones->links);
+no_links:
+	hooks_free(zones->hooks);
+no_hooks:
+	free(zones);
+	return RESULT_NO_MEMORY;
 }
 
 void zones_set_store(struct zones *zones, struct store *store)
@@ -196,6 +201,7 @@ void zones_stop(struct zones *zones)
 	uv_close((uv_handle_t *)&zones->retry_timer, NULL);
 	uv_close((uv_handle_t *)&zones->compact_timer, NULL);
 	zones_end_watch(zones);
+	schedule_stop(zones->schedule);
 	hooks_stop(zones->hooks);
 	links_stop(zones->links);
 }
@@ -208,6 +214,7 @@ void zones_free(struct zones *zones)
 	upstreams_free(&zones->upstreams);
 	links_free(zones->links);
 	surveys_free(zones->surveys);
+	schedule_free(zones->schedule);
 	hooks_free(zones->hooks);
 	free(zones);
 }

@@ -117,8 +117,8 @@ const char *zone_signatures_text(enum zone_signatures s);
 
 // What is known of one zone; pointers are valid until the loop goes on.
 struct zone_status {
-	const struct name *name;
 	const struct config_zone *config;
+	const uint8_t *name; // in wire form
 	const struct zone_fsm *fsm;
 	bool waiting;            // for its turn to ask or transfer
 	uint64_t success_unix_s; // last confirmation or transfer, 0 = never

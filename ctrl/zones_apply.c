@@ -11,9 +11,9 @@
 
 static void set_primaries(struct secondary *z)
 {
-	for (unsigned i = 0; i < z->config->primary_count; i++)
-		z->primaries[i].primary = z->config->primaries[i];
-	config_zone_limits(z->config, &z->fsm.limits);
+	for (unsigned i = 0; i < z->config->settings->primary_count; i++)
+		z->primaries[i].primary = z->config->settings->primaries[i];
+	z->fsm.limits = config_zone_limits(z->config);
 	z->fsm.policy = config_zone_policy(z->config);
 }
 
@@ -26,7 +26,7 @@ static bool key_equal(const struct tsig_key *a, const struct tsig_key *b)
 	       memcmp(a->secret, b->secret, a->secret_len) == 0;
 }
 
-static bool primaries_equal(const struct config_zone *a, const struct config_zone *b)
+static bool primaries_equal(const struct config_settings *a, const struct config_settings *b)
 {
 	if (a->primary_count != b->primary_count)
 		return false;
@@ -40,7 +40,7 @@ static bool primaries_equal(const struct config_zone *a, const struct config_zon
 }
 
 // Of primaries that are equal: what they are known by, and we by them.
-static bool credentials_equal(const struct config_zone *a, const struct config_zone *b)
+static bool credentials_equal(const struct config_settings *a, const struct config_settings *b)
 {
 	for (unsigned i = 0; i < a->primary_count; i++) {
 		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
@@ -72,32 +72,26 @@ static void secondary_free(struct secondary *z)
 static struct secondary *secondary_new(struct zones *zones, const struct config_zone *config)
 {
 	struct secondary *z = calloc(1, sizeof(*z));
-	if (!z || reserve_primaries(z, config->primary_count)) {
+	if (!z || reserve_primaries(z, config->settings->primary_count)) {
 		free(z);
 		return NULL;
 	}
 	z->zones = zones;
 	z->config = config;
 	z->lane = LANE_REFRESH;
-	z->stored = store_zone_open(zones->store, z->config->name.wire);
-	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->primary_count);
+	z->stored = store_zone_open(zones->store, z->config->name);
+	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->settings->primary_count);
 	set_primaries(z);
 	return z;
 }
 
-static void on_secondary_closed(uv_handle_t *handle)
-{
-	secondary_free(handle->data);
-}
-
-// The zone's exchange ends at once; its memory goes with the timer's handle.
 void secondary_close(struct secondary *z)
 {
 	secondary_cancel(z);
 	surveys_forget(z->zones->surveys, &z->survey);
 	store_zone_close(z->stored);
-	z->stored = NULL;
-	uv_close((uv_handle_t *)&z->timer, on_secondary_closed);
+	schedule_clear(z->zones->schedule, &z->due);
+	secondary_free(z);
 }
 
 // Points the zone into the new configuration; tells whether its primaries are
@@ -105,10 +99,10 @@ void secondary_close(struct secondary *z)
 // is under way when only keys change ends as it began.
 static bool secondary_reconfigure(struct secondary *z, const struct config_zone *config)
 {
-	bool same = primaries_equal(z->config, config);
+	bool same = primaries_equal(z->config->settings, config->settings);
 	if (!same)
 		memset(z->primaries, 0, z->primaries_room * sizeof(*z->primaries));
-	bool rekeyed = same && !credentials_equal(z->config, config);
+	bool rekeyed = same && !credentials_equal(z->config->settings, config->settings);
 	z->rekeyed = same && (z->rekeyed || (rekeyed && z->transfer));
 	z->config = config;
 	set_primaries(z);
@@ -144,6 +138,8 @@ static enum result plan_allocate(struct plan *p, const struct zones *zones,
 	p->versions = calloc(most, sizeof(*p->versions));
 	if (!p->list || !p->fresh || !p->gone || !p->versions)
 		return RESULT_NO_MEMORY;
+	if (schedule_reserve(zones->schedule, most))
+		return RESULT_NO_MEMORY;
 	return upstreams_make(&p->upstreams, &zones->upstreams, config);
 }
 
@@ -153,8 +149,8 @@ static enum result plan_add(struct plan *p, struct zones *zones, const struct co
 	if (!z)
 		return RESULT_NO_MEMORY;
 	p->list[p->count++] = p->fresh[p->fresh_count++] = z;
-	enum result r = zone_version_not_loaded(zones->db, z->config->name.wire,
-						&p->versions[p->version_count]);
+	enum result r =
+		zone_version_not_loaded(zones->db, z->config->name, &p->versions[p->version_count]);
 	p->version_count += r == RESULT_OK;
 	return r;
 }
@@ -162,8 +158,8 @@ static enum result plan_add(struct plan *p, struct zones *zones, const struct co
 static enum result plan_remove(struct plan *p, struct zones *zones, struct secondary *z)
 {
 	p->gone[p->gone_count++] = z;
-	enum result r = zone_version_removed(zones->db, z->config->name.wire,
-					     &p->versions[p->version_count]);
+	enum result r =
+		zone_version_removed(zones->db, z->config->name, &p->versions[p->version_count]);
 	p->version_count += r == RESULT_OK;
 	return r;
 }
@@ -177,8 +173,8 @@ static enum result plan_make(struct plan *p, struct zones *zones, const struct c
 		int order = i == zones->count ? 1
 			    : j == config->zones_total
 				    ? -1
-				    : name_compare(zones->list[i]->config->name.wire,
-						   config->zones_by_name[j]->name.wire);
+				    : name_compare(zones->list[i]->config->name,
+						   config->zones_by_name[j]->name);
 		if (order < 0) {
 			r = plan_remove(p, zones, zones->list[i++]);
 		} else if (order > 0) {
@@ -186,7 +182,7 @@ static enum result plan_make(struct plan *p, struct zones *zones, const struct c
 		} else {
 			p->list[p->count++] = zones->list[i];
 			r = reserve_primaries(zones->list[i++],
-					      config->zones_by_name[j++]->primary_count);
+					      config->zones_by_name[j++]->settings->primary_count);
 		}
 	}
 	return r;
@@ -203,12 +199,6 @@ static void plan_undo(struct plan *p)
 	upstreams_undo(&p->upstreams);
 }
 
-static void begin_timer(struct secondary *z)
-{
-	uv_timer_init(z->zones->loop, &z->timer);
-	z->timer.data = z;
-}
-
 // All zones point into the new configuration before any of them acts.
 static void plan_switch(struct plan *p, struct zones *zones, const struct config *config)
 {
@@ -221,11 +211,9 @@ static void plan_switch(struct plan *p, struct zones *zones, const struct config
 	zones->room = zones->count + config->zones_total + 1;
 	zones->count = p->count;
 	p->list = NULL;
-	for (size_t i = 0; i < p->fresh_count; i++)
-		begin_timer(p->fresh[i]);
 	for (size_t i = 0; i < zones->count; i++) {
 		struct secondary *z = zones->list[i];
-		z->changed = secondary_reconfigure(z, config_zone(config, z->config->name.wire));
+		z->changed = secondary_reconfigure(z, config_zone(config, z->config->name));
 	}
 }
 
@@ -252,9 +240,9 @@ static void plan_do(struct plan *p, struct zones *zones, const struct config *co
 	for (size_t i = 0; i < zones->count; i++) {
 		struct secondary *z = zones->list[i];
 		if (z->changed)
-			secondary_step(z,
-				       &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
-							     .primary = z->config->primary_count });
+			secondary_step(z, &(struct zone_event){
+						  .kind = ZONE_EVENT_RELOAD,
+						  .primary = z->config->settings->primary_count });
 	}
 	begin_work(zones, p->fresh, p->fresh_count);
 	zones->soa.limit = SOA_CONCURRENT;
@@ -281,6 +269,8 @@ static enum result reserve_place(struct zones *zones)
 	if (zones->count < zones->room)
 		return RESULT_OK;
 	size_t room = zones->room * 2 + 64;
+	if (schedule_reserve(zones->schedule, room))
+		return RESULT_NO_MEMORY;
 	struct secondary **more = reallocarray(zones->list, room, sizeof(*more));
 	if (!more)
 		return RESULT_NO_MEMORY;
@@ -292,19 +282,18 @@ static enum result reserve_place(struct zones *zones)
 enum result zones_add(struct zones *zones, const struct config_zone *config)
 {
 	struct zone_version *version;
-	size_t at = zones_place(zones, config->name.wire);
+	size_t at = zones_place(zones, config->name);
 	if (reserve_place(zones))
 		return RESULT_NO_MEMORY;
 	struct secondary *z = secondary_new(zones, config);
 	if (!z)
 		return RESULT_NO_MEMORY;
-	enum result r = zone_version_not_loaded(zones->db, config->name.wire, &version);
+	enum result r = zone_version_not_loaded(zones->db, config->name, &version);
 	if (r != RESULT_OK) {
 		store_zone_close(z->stored);
 		secondary_free(z);
 		return r;
 	}
-	begin_timer(z);
 	memmove(&zones->list[at + 1], &zones->list[at],
 		(zones->count - at) * sizeof(struct secondary *));
 	zones->list[at] = z;

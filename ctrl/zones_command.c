@@ -26,8 +26,8 @@ static const struct notify_source *lookup_sources(void *arg, const uint8_t *apex
 	unsigned n = 0, allowed;
 	if (!z)
 		return NULL;
-	for (; n < z->config->primary_count; n++) {
-		const struct config_primary *p = z->config->primaries[n];
+	for (; n < z->config->settings->primary_count; n++) {
+		const struct config_primary *p = z->config->settings->primaries[n];
 		zones->sources[n] = source_of(&p->address, &p->address, p->key);
 		zones->sources[n].primary = n;
 	}
@@ -56,7 +56,7 @@ void zones_notified(struct zones *zones, const struct notify_event *event)
 	if (!z)
 		return;
 	zones->stats.notifies++;
-	if (event->primary < z->config->primary_count)
+	if (event->primary < z->config->settings->primary_count)
 		upstream_forget_silence(secondary_upstream(z, event->primary));
 	secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_NOTIFY,
 						.primary = event->primary,
@@ -70,7 +70,7 @@ static enum result by_operator(struct zones *zones, const uint8_t *apex, enum zo
 	struct secondary *z = zones_find(zones, apex);
 	if (!z)
 		return RESULT_NOT_FOUND;
-	for (unsigned i = 0; i < z->config->primary_count; i++)
+	for (unsigned i = 0; i < z->config->settings->primary_count; i++)
 		upstream_forget_silence(secondary_upstream(z, i));
 	secondary_step(z, &(struct zone_event){ .kind = kind });
 	zones_advance(zones);
@@ -107,7 +107,7 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex)
 	struct zone_fsm before = z->fsm;
 	secondary_step(z,
 		       &(struct zone_event){ .kind = ZONE_EVENT_FREEZE }); // nothing is under way
-	enum result r = zone_version_not_loaded(zones->db, z->config->name.wire, &version);
+	enum result r = zone_version_not_loaded(zones->db, z->config->name, &version);
 	if (r != RESULT_OK && !before.frozen)
 		secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_THAW });
 	if (r != RESULT_OK)
@@ -115,7 +115,7 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex)
 	store_purge(z->stored);
 	zonedb_publish(zones->db, &version, 1);
 	uint32_t exchange = z->fsm.exchange;
-	zone_fsm_init(&z->fsm, &before.limits, before.primaries);
+	zone_fsm_init(&z->fsm, before.limits, before.primaries);
 	z->fsm.policy = before.policy;
 	z->fsm.exchange = exchange;
 	z->fsm.frozen = before.frozen;

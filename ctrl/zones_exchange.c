@@ -19,7 +19,7 @@
 struct upstream *secondary_upstream(const struct secondary *z, unsigned primary)
 {
 	return z->zones->upstreams
-		.of_primary[z->config->primaries[primary] - z->zones->config->primaries];
+		.of_primary[z->config->settings->primaries[primary] - z->zones->config->primaries];
 }
 
 // ---- lines
@@ -39,7 +39,7 @@ static enum xfr_kind wanted_kind(const struct secondary *z)
 static enum result begin_exchange(struct secondary *z)
 {
 	struct zones *zones = z->zones;
-	const struct config_primary *p = z->config->primaries[z->wanted.primary];
+	const struct config_primary *p = z->config->settings->primaries[z->wanted.primary];
 	const struct upstream *u = secondary_upstream(z, z->wanted.primary);
 	enum xfr_kind kind = wanted_kind(z);
 	struct config_transfer limits = zones->config->transfer;
@@ -53,7 +53,7 @@ static enum result begin_exchange(struct secondary *z)
 		.kind = kind,
 		.udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp),
 		.edns = u->plain_until_ms <= loop_time().monotonic_ms,
-		.apex = z->config->name.wire,
+		.apex = z->config->name,
 		.key = p->key,
 		.base = &z->fsm.soa,
 		.budget = &zones->budget,
@@ -222,8 +222,9 @@ bool secondary_conclude(struct secondary *z, const struct zone_event *event)
 	secondary_step(z, event);
 	// Keys have changed meanwhile: they may help.
 	if (z->rekeyed && failed)
-		secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
-							.primary = z->config->primary_count });
+		secondary_step(
+			z, &(struct zone_event){ .kind = ZONE_EVENT_RELOAD,
+						 .primary = z->config->settings->primary_count });
 	z->rekeyed = false;
 	if (z->fsm.refused)
 		secondary_refuse(z, primary, z->fsm.refused);

@@ -7,6 +7,7 @@
 #include "alarm.h"
 #include "hooks.h"
 #include "log.h"
+#include "schedule.h"
 #include "survey.h"
 #include "transfer.h"
 #include "upstream.h"
@@ -19,7 +20,7 @@ struct secondary {
 	const struct config_zone *config; // of the configuration applied last
 	struct zone_fsm fsm;
 	struct store_zone *stored; // NULL: without a store
-	uv_timer_t timer;
+	struct schedule_entry due; // its machine wants to hear
 	struct transfer *transfer; // under way, or NULL
 	struct line_entry entry;
 	enum lane lane;    // what this round is for
@@ -54,6 +55,7 @@ struct zones {
 	struct links *links;
 	struct surveys *surveys;
 	struct hooks *hooks;
+	struct schedule *schedule;
 	size_t watched; // of the list, in this round
 	struct line soa, transfers;
 	bool advancing;
@@ -122,7 +124,7 @@ void secondary_count_transfer(struct secondary *z, const struct zone_primary_sta
 
 // ---- zones that come and go
 
-// The zone's exchange ends at once; its memory goes with its handle.
+// The zone's exchange ends at once.
 void secondary_close(struct secondary *z);
 
 // ---- the parts of zones_new and zones_stop

@@ -29,7 +29,7 @@ static void set_expiry(struct secondary *z, struct zone_version *version)
 void secondary_tell_expiry(struct secondary *z)
 {
 	struct zone_version *version;
-	if (zone_version_marked(z->zones->db, z->config->name.wire, ZONE_SERVED, &version))
+	if (zone_version_marked(z->zones->db, z->config->name, ZONE_SERVED, &version))
 		return;
 	set_expiry(z, version);
 	zonedb_publish(z->zones->db, &version, 1);
@@ -42,7 +42,7 @@ void secondary_mark(struct secondary *z)
 	struct zones *zones = z->zones;
 	struct zone_version *version;
 	bool expired = z->fsm.data == ZONE_EXPIRED;
-	enum result r = zone_version_marked(zones->db, z->config->name.wire, z->fsm.data, &version);
+	enum result r = zone_version_marked(zones->db, z->config->name, z->fsm.data, &version);
 	secondary_name(z, name);
 	z->unmarked = r != RESULT_OK;
 	if (z->unmarked) {
@@ -103,7 +103,7 @@ static struct store_timers timers_of(const struct secondary *z)
 				  .nsec3_iterations = z->vetted.nsec3_iterations };
 	if (z->fsm.data != ZONE_NOT_LOADED)
 		t.expire_unix_s = unix_of(now, z->fsm.expire_ms);
-	for (unsigned i = 0; i < z->config->primary_count; i++)
+	for (unsigned i = 0; i < z->config->settings->primary_count; i++)
 		store_primary(&t.primaries[t.primary_count++], &z->primaries[i]);
 	return t;
 }
@@ -167,7 +167,7 @@ void secondary_publish(struct secondary *z)
 
 static void restore_primaries(struct secondary *z, const struct store_timers *t)
 {
-	for (unsigned i = 0; i < z->config->primary_count; i++) {
+	for (unsigned i = 0; i < z->config->settings->primary_count; i++) {
 		struct zone_primary_status *s = &z->primaries[i];
 		struct store_primary here;
 		store_primary(&here, s);

@@ -9,7 +9,7 @@
 
 const char *secondary_name(const struct secondary *z, char buf[NAME_TEXT_SIZE])
 {
-	return name_to_text(z->config->name.wire, buf);
+	return name_to_text(z->config->name, buf);
 }
 
 const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT])
@@ -117,14 +117,14 @@ struct zone_link zone_link(const struct zone_primary_status *list, unsigned coun
 static void fill_status(const struct secondary *z, struct zone_status *out)
 {
 	*out = (struct zone_status){
-		.name = &z->config->name,
 		.config = z->config,
+		.name = z->config->name,
 		.fsm = &z->fsm,
 		.waiting = z->entry.waiting,
 		.success_unix_s = z->success_unix_s,
 		.transfer = &z->last,
 		.primaries = z->primaries,
-		.primary_count = z->config->primary_count,
+		.primary_count = z->config->settings->primary_count,
 		.vetted = &z->vetted,
 		.signatures = z->signatures,
 		.earliest_unix_s = z->survey.earliest_unix_s,

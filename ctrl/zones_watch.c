@@ -20,7 +20,7 @@ static struct secondary *of_survey(const struct survey_zone *s)
 
 static const uint8_t *survey_apex(const struct survey_zone *s)
 {
-	return of_survey(s)->config->name.wire;
+	return of_survey(s)->config->name;
 }
 
 const char *zone_signatures_text(enum zone_signatures s)
@@ -113,12 +113,12 @@ static uint64_t percent_gone(const struct secondary *z)
 static unsigned troubles(const struct secondary *z)
 {
 	unsigned bits = 0, out_of_reach = 0;
-	for (unsigned i = 0; i < z->config->primary_count; i++) {
+	for (unsigned i = 0; i < z->config->settings->primary_count; i++) {
 		out_of_reach += is_out_of_reach(z->primaries[i].reason);
 		if (is_policy(z->primaries[i].reason))
 			bits |= ALARM_BIT(ALARM_REFUSED);
 	}
-	if (out_of_reach && out_of_reach == z->config->primary_count)
+	if (out_of_reach && out_of_reach == z->config->settings->primary_count)
 		bits |= ALARM_BIT(ALARM_UNREACHABLE);
 	if (z->fsm.data == ZONE_EXPIRED)
 		return bits | ALARM_BIT(ALARM_EXPIRED);
@@ -130,7 +130,7 @@ static unsigned troubles(const struct secondary *z)
 static json_t *primaries_json(const struct secondary *z)
 {
 	json_t *list = json_array();
-	for (unsigned i = 0; i < z->config->primary_count; i++) {
+	for (unsigned i = 0; i < z->config->settings->primary_count; i++) {
 		const struct zone_primary_status *s = &z->primaries[i];
 		char address[CONFIG_ADDRESS_TEXT], text[ZONE_REASON_TEXT];
 		json_array_append_new(

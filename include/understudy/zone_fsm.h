@@ -57,7 +57,7 @@ const char *zone_fsm_phase_text(enum zone_fsm_phase p); // "idle", "asking", "tr
 // All fields but the first three are the machine's own; reading them (for
 // status) is fine.
 struct zone_fsm {
-	struct zone_fsm_limits limits;
+	const struct zone_fsm_limits *limits; // the caller's
 	struct zone_fsm_policy policy;
 	uint32_t no_ixfr; // bit i: primary i is known not to speak IXFR
 	enum zone_fsm_phase phase;

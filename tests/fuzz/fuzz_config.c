@@ -14,11 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!c != (report.errors > 0)) // accepted with errors, or refused without
 		abort();
 	for (unsigned i = 0; c && i < c->zones_count; i++) {
-		if (config_zone(c, c->zones[i].name.wire) != &c->zones[i])
+		if (config_zone(c, c->zones[i].name) != &c->zones[i])
 			abort();
-		for (unsigned j = 0; j < c->zones[i].primary_count; j++) {
+		for (unsigned j = 0; j < c->zones[i].settings->primary_count; j++) {
 			char text[CONFIG_ADDRESS_TEXT];
-			config_address_text(&c->zones[i].primaries[j]->address, text);
+			config_address_text(&c->zones[i].settings->primaries[j]->address, text);
 		}
 	}
 	config_free(c);

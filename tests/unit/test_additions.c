@@ -175,12 +175,12 @@ static void test_configuration(void)
 	CU_ASSERT_EQUAL(report.warnings, 2);
 	CU_ASSERT_EQUAL(c->zones_total, 3);
 	for (unsigned i = 1; i < c->zones_total; i++)
-		CU_ASSERT(name_compare(c->zones_by_name[i - 1]->name.wire,
-				       c->zones_by_name[i]->name.wire) < 0);
+		CU_ASSERT(name_compare(c->zones_by_name[i - 1]->name, c->zones_by_name[i]->name) <
+			  0);
 	struct addition m = addition_of("m.example", "", NULL),
 			z = addition_of("z.example", "", NULL);
 	CU_ASSERT(!config_zone(c, m.zone.wire)->added);
-	CU_ASSERT_PTR_EQUAL(config_zone(c, z.zone.wire)->template, &c->templates[0]);
+	CU_ASSERT_PTR_EQUAL(config_zone(c, z.zone.wire)->settings->template, &c->templates[0]);
 	config_remove_zone(c, z.zone.wire);
 	CU_ASSERT_PTR_NULL(config_zone(c, z.zone.wire));
 	config_free(c);

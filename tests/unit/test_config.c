@@ -99,7 +99,7 @@ static void reads_all(void)
 	CU_ASSERT_STRING_EQUAL(c->dpdk.eal[1], "debug");
 	CU_ASSERT_PTR_EQUAL(c->primaries[0].key, c->key_list.keys[0]);
 	CU_ASSERT_PTR_NULL(c->primaries[1].key);
-	CU_ASSERT_PTR_EQUAL(c->zones[0].primaries[1], &c->primaries[1]);
+	CU_ASSERT_PTR_EQUAL(c->zones[0].settings->primaries[1], &c->primaries[1]);
 	name_from_text("a.EXAMPLE", &name);
 	CU_ASSERT_PTR_EQUAL(config_zone(c, name.wire), &c->zones[1]);
 	name_from_text(".", &name);
@@ -147,7 +147,6 @@ static void zones_say_more(void)
 		"    allow-notify: [{from: 203.0.113.1}]\n"
 		"  - {name: c, primaries: [p]}\n";
 	struct said said;
-	struct zone_fsm_limits l;
 	unsigned count;
 	char address[CONFIG_ADDRESS_TEXT];
 	struct config *c = parse(text, &said);
@@ -158,16 +157,16 @@ static void zones_say_more(void)
 			       "192.0.2.7#0");
 	CU_ASSERT_TRUE(*c->primaries[0].ixfr_udp);
 	const struct config_zone *a = &c->zones[0], *b = &c->zones[1], *d = &c->zones[2];
-	CU_ASSERT_EQUAL(a->primary_count, 1);
-	CU_ASSERT_PTR_EQUAL(a->primaries[0], &c->primaries[0]);
-	config_zone_limits(a, &l);
+	CU_ASSERT_EQUAL(a->settings->primary_count, 1);
+	CU_ASSERT_PTR_EQUAL(a->settings->primaries[0], &c->primaries[0]);
+	struct zone_fsm_limits l = *config_zone_limits(a);
 	CU_ASSERT_EQUAL(l.refresh_min_s, 60);
 	CU_ASSERT_EQUAL(l.expire_max_s, 700);
 	CU_ASSERT_EQUAL(l.retry_min_s, zone_fsm_limits_default.retry_min_s);
 	CU_ASSERT_EQUAL(config_zone_policy(a).older, ZONE_FSM_OLDER_REFUSE);
 	CU_ASSERT_TRUE(config_zone_policy(a).refuse_serial_zero);
 	CU_ASSERT_EQUAL(config_zone_max_records(c, a), 9);
-	config_zone_limits(b, &l);
+	l = *config_zone_limits(b);
 	CU_ASSERT_EQUAL(l.refresh_min_s, 90);
 	CU_ASSERT_EQUAL(l.retry_min_s, 99999999);
 	CU_ASSERT_EQUAL(l.retry_max_s, 99999999);
