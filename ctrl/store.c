@@ -152,13 +152,16 @@ static void set_due(struct store_zone *z)
 	pthread_cond_signal(&s->wake);
 }
 
-// Without memory the older timers stay; the next change brings newer ones.
+// Only what is used of them: all zones may be due at once. Without memory the older
+// timers stay; the next change brings newer ones.
 static void set_timers(struct store_zone *z, const struct store_timers *timers)
 {
-	if (!z->timers)
-		z->timers = malloc(sizeof(*z->timers));
-	if (z->timers)
-		*z->timers = *timers;
+	size_t octets = store_timers_octets(timers);
+	struct store_timers *copy = realloc(z->timers, octets);
+	if (!copy)
+		return;
+	memcpy(copy, timers, octets);
+	z->timers = copy;
 }
 
 void store_note(struct store_zone *z, const struct store_timers *timers)

@@ -133,6 +133,13 @@ struct store_timers {
 	struct store_primary primaries[STORE_PRIMARIES_MAX];
 };
 
+// Those that are used.
+static inline size_t store_timers_octets(const struct store_timers *t)
+{
+	return offsetof(struct store_timers, primaries) +
+	       t->primary_count * sizeof(t->primaries[0]);
+}
+
 struct store_place {
 	uint64_t id; // of the image; 0: nothing is stored
 	uint64_t octets, image_octets;

@@ -26,7 +26,7 @@ struct store_zone {
 	bool storing;                // the thread has taken it
 	bool whole;                  // its whole image is to be stored
 	bool purge;                  // before anything else
-	struct store_timers *timers; // to be stored; NULL: nothing new
+	struct store_timers *timers; // to be stored, store_timers_octets of them; NULL: nothing new
 	struct store_delta *deltas, **deltas_end;
 	size_t delta_octets;
 	struct store_place place; // that counts; changed by the thread alone

@@ -254,7 +254,7 @@ static enum result put_state(struct group *g, struct work *w)
 	struct store_state state = { .place = w->place };
 	if (!w->timers) // memory ran out when they were noted; the next change brings others
 		return w->image || w->appended ? RESULT_NO_MEMORY : RESULT_OK;
-	state.timers = *w->timers;
+	memcpy(&state.timers, w->timers, store_timers_octets(w->timers));
 	const struct store_entry e = { .key = key,
 				       .key_len = key_len,
 				       .value = octets,

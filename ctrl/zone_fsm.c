@@ -102,7 +102,8 @@ static uint64_t retry_s(const struct zone_fsm *z)
 // A zone must not expire between two refreshes that both succeed.
 static uint64_t expire_s(const struct zone_fsm *z)
 {
-	uint64_t wanted = clamp_s(z->soa.expire_s, z->limits->expire_min_s, z->limits->expire_max_s);
+	uint64_t wanted =
+		clamp_s(z->soa.expire_s, z->limits->expire_min_s, z->limits->expire_max_s);
 	uint64_t least = refresh_s(z) + retry_s(z);
 	return wanted > least ? wanted : least;
 }

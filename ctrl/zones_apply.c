@@ -149,18 +149,24 @@ static enum result plan_add(struct plan *p, struct zones *zones, const struct co
 	if (!z)
 		return RESULT_NO_MEMORY;
 	p->list[p->count++] = p->fresh[p->fresh_count++] = z;
-	enum result r =
-		zone_version_not_loaded(zones->db, z->config->name, &p->versions[p->version_count]);
-	p->version_count += r == RESULT_OK;
-	return r;
+	return RESULT_OK;
 }
 
-static enum result plan_remove(struct plan *p, struct zones *zones, struct secondary *z)
+// What is to be published. It is made after all zones, so that what it takes for the moment
+// lies in one piece and goes back to the system, not in holes between them.
+static enum result plan_versions(struct plan *p, struct zones *zones)
 {
-	p->gone[p->gone_count++] = z;
-	enum result r =
-		zone_version_removed(zones->db, z->config->name, &p->versions[p->version_count]);
-	p->version_count += r == RESULT_OK;
+	enum result r = RESULT_OK;
+	for (size_t i = 0; i < p->fresh_count && r == RESULT_OK; i++) {
+		r = zone_version_not_loaded(zones->db, p->fresh[i]->config->name,
+					    &p->versions[p->version_count]);
+		p->version_count += r == RESULT_OK;
+	}
+	for (size_t i = 0; i < p->gone_count && r == RESULT_OK; i++) {
+		r = zone_version_removed(zones->db, p->gone[i]->config->name,
+					 &p->versions[p->version_count]);
+		p->version_count += r == RESULT_OK;
+	}
 	return r;
 }
 
@@ -176,7 +182,7 @@ static enum result plan_make(struct plan *p, struct zones *zones, const struct c
 				    : name_compare(zones->list[i]->config->name,
 						   config->zones_by_name[j]->name);
 		if (order < 0) {
-			r = plan_remove(p, zones, zones->list[i++]);
+			p->gone[p->gone_count++] = zones->list[i++];
 		} else if (order > 0) {
 			r = plan_add(p, zones, config->zones_by_name[j++]);
 		} else {
@@ -185,7 +191,7 @@ static enum result plan_make(struct plan *p, struct zones *zones, const struct c
 					      config->zones_by_name[j++]->settings->primary_count);
 		}
 	}
-	return r;
+	return r == RESULT_OK ? plan_versions(p, zones) : r;
 }
 
 static void plan_undo(struct plan *p)
@@ -213,7 +219,7 @@ static void plan_switch(struct plan *p, struct zones *zones, const struct config
 	p->list = NULL;
 	for (size_t i = 0; i < zones->count; i++) {
 		struct secondary *z = zones->list[i];
-		z->changed = secondary_reconfigure(z, config_zone(config, z->config->name));
+		z->changed = secondary_reconfigure(z, config->zones_by_name[i]);
 	}
 }
 

@@ -10,9 +10,10 @@
 #include "understudy/serial.h"
 
 #define RESTORE_AT_ONCE 16
-#define LOOK_AFTER_MS   5000 // after a start, for NOTIFYs that were lost meanwhile
-#define LOOK_SPREAD_MS  5000 // at least
-#define LOOK_EACH_MS    5    // for each zone
+#define LOOK_AFTER_MS   5000  // after a start, for NOTIFYs that were lost meanwhile
+#define LOOK_SPREAD_MS  5000  // at least
+#define LOOK_EACH_MS    5     // for each zone
+#define SPREAD_MS       60000 // at most; one zone a millisecond
 
 // What readers are to know of the expiry goes into a version of a served zone.
 static void set_expiry(struct secondary *z, struct zone_version *version)
@@ -200,6 +201,13 @@ static uint64_t left_ms(uint64_t now_unix_s, uint64_t since_unix_s, uint64_t unt
 	return until_unix_s > from ? (until_unix_s - from) * 1000 : 0;
 }
 
+// When an overdue zone asks: many of them do not all ask at once.
+static uint64_t overdue_ms(const struct secondary *z)
+{
+	uint64_t spread_ms = z->zones->count < SPREAD_MS ? z->zones->count : SPREAD_MS;
+	return (spread_ms * loop_random()) >> 32;
+}
+
 // When the zone's primaries are asked, at the latest.
 static uint64_t look_ms(const struct secondary *z)
 {
@@ -241,6 +249,7 @@ static enum result restore(struct secondary *z, struct zone_version **out)
 	uint64_t next_ms = left_ms(now.unix_s, t.refreshed_unix_s, t.next_unix_s);
 	uint64_t most_ms = look_ms(z);
 	next_ms = next_ms < most_ms ? next_ms : most_ms;
+	next_ms += next_ms ? 0 : overdue_ms(z);
 	uint64_t expire_ms = left_ms(now.unix_s, t.refreshed_unix_s, t.expire_unix_s);
 	zone_fsm_restore(&z->fsm, &soa, now.monotonic_ms + next_ms,
 			 now.monotonic_ms + (t.expired ? 0 : expire_ms));
