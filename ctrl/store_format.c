@@ -699,12 +699,10 @@ enum result store_state_read(struct store_state *state, const void *key, size_t 
 		return RESULT_MALFORMED;
 	for (unsigned i = 0; i < out.timers.primary_count; i++)
 		get_primary(&w, &out.timers.primaries[i]);
-	if (wire_left(&w)) { // a state may end here
-		out.timers.alarms_told = wire_u8(&w);
-		out.timers.zonemd = wire_u8(&w);
-		out.timers.nsec3_iterations = wire_u16(&w);
-	}
-	for (unsigned i = 0; i < out.timers.primary_count && wire_left(&w); i++)
+	out.timers.alarms_told = wire_u8(&w);
+	out.timers.zonemd = wire_u8(&w);
+	out.timers.nsec3_iterations = wire_u16(&w);
+	for (unsigned i = 0; i < out.timers.primary_count; i++)
 		get_link(&w, &out.timers.primaries[i]);
 	if (w.failed || wire_left(&w))
 		return RESULT_MALFORMED;
