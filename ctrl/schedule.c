@@ -53,7 +53,9 @@ static void take_out(struct schedule *s, struct schedule_entry *e)
 
 // ---- the timer
 
-static void arm(struct schedule *s)
+// In no less than `least_ms`: libuv calls a timer that is due again at once before it looks
+// at anything else.
+static void arm(struct schedule *s, uint64_t least_ms)
 {
 	uint64_t at_ms = s->count ? s->heap[1]->at_ms : UINT64_MAX;
 	if (s->waking || at_ms == s->armed_ms)
@@ -64,9 +66,10 @@ static void arm(struct schedule *s)
 		return;
 	}
 	uint64_t now_ms = loop_time().monotonic_ms;
+	uint64_t wait_ms = at_ms > now_ms ? at_ms - now_ms : 0;
 	// libuv counts from the loop's own time, which may lag behind now.
 	uv_update_time(s->timer.loop);
-	uv_timer_start(&s->timer, s->timer.timer_cb, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+	uv_timer_start(&s->timer, s->timer.timer_cb, wait_ms > least_ms ? wait_ms : least_ms, 0);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -81,7 +84,7 @@ static void on_timer(uv_timer_t *timer)
 		s->wake(e);
 	}
 	s->waking = false;
-	arm(s);
+	arm(s, 1);
 }
 
 // ---- for others
@@ -130,7 +133,7 @@ void schedule_set(struct schedule *s, struct schedule_entry *e, uint64_t at_ms)
 	assert(e->place || s->count + 1 < s->room);
 	e->at_ms = at_ms;
 	settle(s, e->place ? e->place : ++s->count, e);
-	arm(s);
+	arm(s, 0);
 }
 
 void schedule_clear(struct schedule *s, struct schedule_entry *e)
@@ -138,5 +141,5 @@ void schedule_clear(struct schedule *s, struct schedule_entry *e)
 	if (!e->place)
 		return;
 	take_out(s, e);
-	arm(s);
+	arm(s, 0);
 }
