@@ -92,6 +92,8 @@ static struct commons_block *block_with(struct commons *c, uint32_t cells)
 			return b;
 		size = b->cells < BLOCK_CELLS_MOST ? 2 * b->cells : b->cells;
 	}
+	while (size < cells_for(sizeof(struct commons_block)) + cells)
+		size *= 2; // the largest RRset that is shared fills more than the first blocks
 	cell_ref ref = c->blocks < COMMONS_BLOCKS_MAX ? arena_alloc(c->w, size) : 0;
 	if (!ref)
 		return NULL;

@@ -723,7 +723,40 @@ static void common_rrsets(void)
 	zonedb_free(db);
 }
 
-UNIT_MAIN("zonedb", { "common RRsets", common_rrsets }, { "an image moves", image_moves },
+// An RRset to be shared may be larger than the smallest block for such.
+static void large_common_rrsets(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, "example", false);
+	uint8_t text[2040] = { 0 };
+	for (unsigned at = 0; at < sizeof(text); at += 255)
+		text[at] = 254;
+	soa(t, "example", 1, true);
+	for (unsigned i = 0; i < 200; i++) {
+		char owner[32];
+		snprintf(owner, sizeof(owner), "t%u.example", i);
+		struct name n = name_of(owner);
+		text[1] = (uint8_t)(i % 3);
+		CU_ASSERT_FATAL(add(t, n.wire, RRTYPE_TXT, 300, text, sizeof(text)) == RESULT_OK);
+	}
+	publish(db, t);
+	must_check(db);
+	for (unsigned i = 0; i < 200; i++) {
+		char owner[32];
+		struct rrset rr = { 0 };
+		snprintf(owner, sizeof(owner), "t%u.example", i);
+		const struct node *n = node_at(db, "example", owner);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(n);
+		CU_ASSERT_FATAL(node_rrset(zonedb_view(db), n, RRTYPE_TXT, &rr));
+		text[1] = (uint8_t)(i % 3);
+		CU_ASSERT_EQUAL_FATAL(rr.octets, 2 + sizeof(text));
+		CU_ASSERT(memcmp(rr.records + 2, text, sizeof(text)) == 0);
+	}
+	zonedb_free(db);
+}
+
+UNIT_MAIN("zonedb", { "common RRsets", common_rrsets },
+	  { "large common RRsets", large_common_rrsets }, { "an image moves", image_moves },
 	  { "an image that leads astray is refused", image_refused },
 	  { "an RRset too large for an image", image_too_large },
 	  { "a delta in a million", million_delta },
