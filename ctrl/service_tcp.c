@@ -238,7 +238,7 @@ static size_t answer_octets(struct connection *c, const uint8_t *octets, size_t 
 	size_t at = 0;
 	unsigned n;
 	answer_ctx_set_time(c->service->answer, loop_time().unix_s);
-	while (!c->last && !c->closing && !c->writing &&
+	while (at < len && !c->last && !c->closing && !c->writing &&
 	       (n = take_messages(c, octets + at, len - at, &kind))) {
 		answer_messages(c, kind, n);
 		n = put_replies(c, n);
