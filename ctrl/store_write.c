@@ -76,7 +76,7 @@ static enum result copy_node(struct imaging *m, const struct catalog *view, cons
 {
 	uint8_t owner[NAME_MAX_OCTETS];
 	struct rrset rr;
-	uint32_t at = 0;
+	uint64_t at = 0;
 	enum result r = RESULT_OK;
 	node_owner(zone, node, owner);
 	while (r == RESULT_OK && node_next_rrset(view, node, &at, &rr))

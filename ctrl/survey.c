@@ -141,7 +141,7 @@ static void see_node(const struct surveys *s, struct survey_walk *walk,
 	struct rrset set;
 	if (!(node_flags(n) & NODE_SIGNED))
 		return;
-	for (uint32_t at = 0; node_next_rrset(iter->view, n, &at, &set);) {
+	for (uint64_t at = 0; node_next_rrset(iter->view, n, &at, &set);) {
 		if (set.type != RRTYPE_RRSIG)
 			continue;
 		const uint8_t *record = set.records;

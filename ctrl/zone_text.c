@@ -319,7 +319,7 @@ static void put_node(FILE *to, const struct catalog *view, const struct zone *z,
 {
 	uint8_t owner[NAME_MAX_OCTETS];
 	struct rrset rr;
-	uint32_t at = 0;
+	uint64_t at = 0;
 	node_owner(z, node, owner);
 	bool apex = node_flags(node) & NODE_APEX;
 	if (apex && node_rrset(view, node, RRTYPE_SOA, &rr))

@@ -179,7 +179,7 @@ static enum pass pass_of(const struct rrset *set)
 
 struct cursor {
 	const struct node *node; // or NULL
-	uint32_t at;
+	uint64_t at;
 	bool has; // `set` is the next one
 	struct rrset set;
 };

@@ -166,7 +166,7 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 {
 	bool any = rs->query->qtype == RRTYPE_ANY;
 	bool found = false;
-	uint32_t at = 0;
+	uint64_t at = 0;
 	struct rrset set;
 	while (node_next_rrset(rs->view, node, &at, &set)) {
 		if (!any && set.type != RRTYPE_RRSIG)

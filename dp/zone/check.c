@@ -139,7 +139,7 @@ static bool check_node(struct checking *c, const struct twig *leaf)
 	struct rrset r;
 	unsigned rrsets = 0;
 	bool one_label = len > 0 && len == 1u + name[0];
-	for (uint32_t it = 0; node_next_rrset(&view, n, &it, &r); rrsets++) {
+	for (uint64_t it = 0; node_next_rrset(&view, n, &it, &r); rrsets++) {
 		if (!check_rrset(c, &r, &order))
 			return false;
 		if (c->nsec3 != (one_label && is_of_nsec3(&r)))

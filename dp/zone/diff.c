@@ -100,7 +100,7 @@ static void diff_nodes(struct diff *d, const struct node *old, const struct node
 {
 	uint8_t owner[NAME_MAX_OCTETS];
 	struct rrset a, b;
-	uint32_t a_at = 0, b_at = 0;
+	uint64_t a_at = 0, b_at = 0;
 	node_owner(d->zone, new ? new : old, owner);
 	bool has_a = old && node_next_rrset(&d->view, old, &a_at, &a);
 	bool has_b = new &&node_next_rrset(&d->view, new, &b_at, &b);

@@ -101,17 +101,17 @@ bool node_signatures(const struct catalog *view, const struct node *n, uint16_t 
 	return false;
 }
 
-bool node_next_rrset(const struct catalog *view, const struct node *n, uint32_t *at,
+// The position: how many RRsets have been seen, and how many octets they take.
+bool node_next_rrset(const struct catalog *view, const struct node *n, uint64_t *at,
 		     struct rrset *out)
 {
-	if (*at >= node_rrset_count(n))
+	uint64_t seen = *at >> 32;
+	if (seen >= node_rrset_count(n))
 		return false;
 	struct entry e;
-	const uint8_t *p = entry_read(node_entries(n), &e);
-	for (uint32_t i = 0; i < *at; i++)
-		p = entry_read(p, &e);
+	const uint8_t *entries = node_entries(n), *p = entry_read(entries + (uint32_t)*at, &e);
 	entry_rrset(view->base, &e, out);
-	++*at;
+	*at = (seen + 1) << 32 | (uint64_t)(p - entries);
 	return true;
 }
 

@@ -196,7 +196,7 @@ bool node_signatures(const struct catalog *view, const struct node *n, uint16_t 
 // All RRsets of the node, RRSIGs included (as one rrset per covered type), in
 // ascending type order, signatures right after what they cover. `*at` starts at
 // 0 and belongs to the iteration. False at the end.
-bool node_next_rrset(const struct catalog *view, const struct node *n, uint32_t *at,
+bool node_next_rrset(const struct catalog *view, const struct node *n, uint64_t *at,
 		     struct rrset *out);
 
 // Flags that need no look at the RRsets.

@@ -470,7 +470,7 @@ static void compare_zone(const struct catalog *view, const struct model_zone *m)
 		uint8_t owner[NAME_MAX_OCTETS];
 		struct rrset r;
 		node_owner(z, n, owner);
-		for (uint32_t at = 0; node_next_rrset(view, n, &at, &r);) {
+		for (uint64_t at = 0; node_next_rrset(view, n, &at, &r);) {
 			const uint8_t *p = r.records;
 			for (uint32_t i = 0; i < r.count; i++) {
 				struct zone_record rec = { .owner = owner,

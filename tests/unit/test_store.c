@@ -183,7 +183,7 @@ static uint32_t digest(struct fixture *f, const char *apex)
 		for (const struct node *node; (node = zone_iter_next(it));) {
 			uint8_t owner[NAME_MAX_OCTETS];
 			struct rrset rr;
-			uint32_t at = 0;
+			uint64_t at = 0;
 			unsigned len = node_owner(z, node, owner);
 			while (node_next_rrset(view, node, &at, &rr)) {
 				crc = crc32c(crc, owner, len);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "understudy/rcu.h"
 #include "understudy/rr.h"
@@ -755,7 +756,36 @@ static void large_common_rrsets(void)
 	zonedb_free(db);
 }
 
+// ---- many RRsets
+
+#define MANY_TYPES 60000u
+
+// A name may have any number of types: looking at each costs the same.
+static void many_rrsets_at_a_name(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, "example", false);
+	struct name owner = name_of("many.example");
+	soa(t, "example", 1, true);
+	for (unsigned i = 0; i < MANY_TYPES; i++) {
+		uint16_t type = (uint16_t)(1024 + i);
+		CU_ASSERT_FATAL(add(t, owner.wire, type, 300, "\1", 1) == RESULT_OK);
+	}
+	publish(db, t);
+	const struct node *n = node_at(db, "example", "many.example");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(n);
+	struct rrset rr;
+	unsigned seen = 0;
+	clock_t start = clock();
+	for (uint64_t at = 0; node_next_rrset(zonedb_view(db), n, &at, &rr); seen++)
+		CU_ASSERT(rr.type == 1024 + seen);
+	CU_ASSERT_EQUAL(seen, MANY_TYPES);
+	CU_ASSERT(clock() - start < CLOCKS_PER_SEC / 2);
+	zonedb_free(db);
+}
+
 UNIT_MAIN("zonedb", { "common RRsets", common_rrsets },
+	  { "many RRsets at a name", many_rrsets_at_a_name },
 	  { "large common RRsets", large_common_rrsets }, { "an image moves", image_moves },
 	  { "an image that leads astray is refused", image_refused },
 	  { "an RRset too large for an image", image_too_large },
