@@ -18,7 +18,8 @@
 enum depth { CATALOG, NAMES, NSEC3, DEPTHS };
 
 struct compaction {
-	bool *sparse; // by chunk, as they were when the round began
+	bool *sparse;     // by chunk, as they were when the round began
+	bool passed_over; // a zone at least
 	// Where the next slice begins: a leaf in each trie on the way to it.
 	bool begun[DEPTHS]; // else from the trie's start
 	struct trie_key at[DEPTHS];
@@ -194,6 +195,7 @@ static bool move_zone(struct compacting *c, struct twig *leaf)
 	const struct zonedb_compact_options *o = c->options;
 	if (o->may_move && !o->may_move(o->arg, z->apex)) {
 		c->ended = c->blocked = !o->pass_over;
+		c->round->passed_over |= o->pass_over;
 		return false;
 	}
 	struct trie trie = { .kind = TRIE_NODES };
@@ -251,7 +253,7 @@ static bool is_worth_it(const struct zonedb *db, uint64_t gain)
 	return gain >= GAIN_CELLS_MIN && gain * CELL_OCTETS >= s.octets_live / GAIN_PART;
 }
 
-// Begins a round if one would gain something.
+// Begins a round if one would gain something: more than the last one has left.
 static enum result begin_round(struct zonedb *db)
 {
 	struct compaction *round = calloc(1, sizeof(*round));
@@ -262,15 +264,21 @@ static enum result begin_round(struct zonedb *db)
 		return RESULT_NO_MEMORY;
 	}
 	round->sparse = sparse;
-	if (is_worth_it(db, arena_sparse_chunks(db->arena, sparse)))
+	uint64_t gain = arena_sparse_chunks(db->arena, sparse);
+	if (db->compaction_left > gain)
+		db->compaction_left = gain;
+	if (is_worth_it(db, gain - db->compaction_left))
 		db->compaction = round;
 	else
 		zonedb_compaction_free(round);
 	return RESULT_OK;
 }
 
-static void end_round(struct zonedb *db)
+// What is still sparse after a whole round holds what does not move (commons.h).
+static void end_round(struct zonedb *db, bool whole)
 {
+	bool *sparse = db->compaction->sparse;
+	db->compaction_left = whole ? arena_sparse_chunks(db->arena, sparse) : 0;
 	zonedb_compaction_free(db->compaction);
 	db->compaction = NULL;
 }
@@ -296,7 +304,7 @@ enum result zonedb_compact(struct zonedb *db, const struct zonedb_compact_option
 	if (r == RESULT_OK && c.ended)
 		*out = c.blocked ? ZONEDB_COMPACT_BLOCKED : ZONEDB_COMPACT_MORE;
 	else
-		end_round(db);
+		end_round(db, r == RESULT_OK && !c.round->passed_over);
 	db->compactions += *out == ZONEDB_COMPACT_OVER;
 	pthread_mutex_unlock(&db->lock);
 	return r;

@@ -19,6 +19,7 @@ struct zonedb {
 	uint64_t published;
 	uint64_t compactions;
 	struct compaction *compaction; // the round that has begun, or NULL
+	uint64_t compaction_left;      // cells that the last round could not gain
 };
 
 enum version_kind {
