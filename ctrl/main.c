@@ -348,6 +348,12 @@ static bool same_database(const struct config_database *a, const struct config_d
 	return a_on == b_on && (!a_on || strcmp(a_path, b_path) == 0);
 }
 
+static bool same_memory(const struct config_memory *a, const struct config_memory *b)
+{
+	bool a_huge = !a->hugepages || *a->hugepages, b_huge = !b->hugepages || *b->hugepages;
+	return a_huge == b_huge && a->max_mib == b->max_mib;
+}
+
 static void warn_of_restart(const struct config *old, const struct config *new, const char *path,
 			    struct report *report)
 {
@@ -360,6 +366,8 @@ static void warn_of_restart(const struct config *old, const struct config *new, 
 			       "rate-limit.table-size changes with a restart only");
 	if (strcmp(old->control.socket, new->control.socket) != 0)
 		report_warning(report, path, 0, "control.socket changes with a restart only");
+	if (!same_memory(&old->memory, &new->memory))
+		report_warning(report, path, 0, "memory changes with a restart only");
 	if (!same_database(&old->database, &new->database))
 		report_warning(report, path, 0, "database changes with a restart only");
 }

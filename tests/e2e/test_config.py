@@ -202,6 +202,17 @@ def test_reload_of_a_broken_configuration_changes_nothing(reloading):
     assert reloading.rcode("www.a.test") == dns.rcode.NOERROR
 
 
+def test_reload_says_what_needs_a_restart(reloading):
+    server = reloading.server
+    assert server.ctl_json("reload")["messages"] == []
+    for section, value in (("memory", {"max": 64}), ("database", {"enabled": False}),
+                           ("rate-limit", {"table-size": 64})):
+        server.options[section] = value
+        server.write_config()
+        said = server.ctl_json("reload")["messages"]
+        assert len(said) == 1 and section in said[0] and "restart only" in said[0], (section, said)
+
+
 def test_reload_while_asked(reloading):
     """Queries go on through a hundred reloads that add and remove a zone."""
     server = reloading.server
