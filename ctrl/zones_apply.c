@@ -79,6 +79,7 @@ static struct secondary *secondary_new(struct zones *zones, const struct config_
 	z->zones = zones;
 	z->config = config;
 	z->lane = LANE_REFRESH;
+	z->vetted.zonemd = ZONEMD_UNDECIDED;
 	z->stored = store_zone_open(zones->store, z->config->name);
 	zone_fsm_init(&z->fsm, &zone_fsm_limits_default, config->settings->primary_count);
 	set_primaries(z);

@@ -122,7 +122,7 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex)
 	z->unmarked = z->served_serial_known = false;
 	z->told_expire_ms = z->success_unix_s = 0;
 	memset(&z->last, 0, sizeof(z->last));
-	memset(&z->vetted, 0, sizeof(z->vetted));
+	z->vetted = (struct zone_vetted){ .zonemd = ZONEMD_UNDECIDED };
 	secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
 	zones_advance(zones);
 	return RESULT_OK;

@@ -317,6 +317,7 @@ def test_purge(stage):
     assert scene.server.ctl("zone", "purge", SMALL).returncode == 0
     assert scene.client.ask(SMALL, "SOA").rcode() == dns.rcode.SERVFAIL
     wait_for(lambda: scene.stored(SMALL) is None, 5, "purged")
+    assert scene.server.zone_status(SMALL)["zonemd"] is None
     scene.primary.start()
     scene.server.ctl("zone", "refresh", SMALL)
     wait_for(lambda: scene.client.serial(SMALL) == 1, 20, "fetched anew")
