@@ -300,7 +300,7 @@ cache-ttl=0
 query-cache-ttl=0
 negquery-cache-ttl=0
 zone-cache-refresh-interval=0
-send-signed-notify={"yes" if self.notify_key else "no"}
+{"send-signed-notify=no" if self.key and not self.notify_key else ""}
 guardian=no
 daemon=no
 """)
