@@ -51,7 +51,7 @@ static const char *const arguments_help[] = {
 static const struct command commands[] = {
 	{ "status", NONE, table_status, "the daemon as a whole" },
 	{ "zones", NONE, table_zones, "all zones" },
-	{ "zone status", ZONES_LIST, table_zone_status, "a zone, its primaries, last transfer" },
+	{ "zone status", ZONES_LIST, table_zone_status, "a zone, the links to its primaries" },
 	{ "zone add", ZONES_ADD, NULL, "serve a zone that the file does not name" },
 	{ "zone remove", ZONES_LIST, NULL, "end that" },
 	{ "zone refresh", ZONES, NULL, "ask the primaries now whether there is news" },
