@@ -396,6 +396,13 @@ static void compare_denial(const struct catalog *view, const struct find *f)
 {
 	uint8_t wildcard[2 + NAME_MAX_OCTETS] = "\1*";
 	unsigned count = name_label_count(f->qname);
+	bool denied = f->deny && (f->status == FIND_EMPTY || f->status == FIND_WILDCARD ||
+				  f->status == FIND_NAME_ERROR);
+	struct nsec3_params chain;
+	denied = denied && !zone_nsec3_params(f->zone, &chain) &&
+		 (node_flags(zone_apex_node(view, f->zone)) & NODE_SIGNED);
+	MUST((f->before != NULL) == denied);
+	MUST((f->before_wildcard != NULL) == (denied && f->status != FIND_EMPTY && !f->node));
 	if (f->before)
 		MUST(f->before == zone_node_before(view, f->zone, f->qname));
 	if (!f->before_wildcard)
