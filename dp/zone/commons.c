@@ -80,20 +80,30 @@ void commons_close(struct commons *c)
 	c->slot = NULL;
 }
 
+// Cells of the block behind `b`: a version that adds little to what was there before has
+// small blocks, however many versions came before it.
+static uint32_t next_size(const struct commons_block *b, bool ours, uint32_t cells)
+{
+	uint32_t size = ours ? 2 * b->cells : b ? b->cells / 8 : 0;
+	if (size > BLOCK_CELLS_MOST)
+		size = BLOCK_CELLS_MOST;
+	if (size < BLOCK_CELLS_LEAST)
+		size = BLOCK_CELLS_LEAST;
+	while (size < cells_for(sizeof(*b)) + cells)
+		size *= 2; // the largest RRset that is shared fills more than the first blocks
+	return size;
+}
+
 // The newest block if it is ours and has room for so many cells, else a new one; NULL
 // without memory, or if there are enough of them.
 static struct commons_block *block_with(struct commons *c, uint32_t cells)
 {
 	struct arena *a = c->w->arena;
-	uint32_t size = BLOCK_CELLS_LEAST;
-	if (c->block) {
-		struct commons_block *b = arena_cells(a, c->block);
-		if (arena_owns(c->w, c->block) && b->used + cells <= b->cells)
-			return b;
-		size = b->cells < BLOCK_CELLS_MOST ? 2 * b->cells : b->cells;
-	}
-	while (size < cells_for(sizeof(struct commons_block)) + cells)
-		size *= 2; // the largest RRset that is shared fills more than the first blocks
+	struct commons_block *newest = c->block ? arena_cells(a, c->block) : NULL;
+	bool ours = newest && arena_owns(c->w, c->block);
+	if (ours && newest->used + cells <= newest->cells)
+		return newest;
+	uint32_t size = next_size(newest, ours, cells);
 	cell_ref ref = c->blocks < COMMONS_BLOCKS_MAX ? arena_alloc(c->w, size) : 0;
 	if (!ref)
 		return NULL;
