@@ -238,11 +238,18 @@ static enum result append_deltas(struct group *g, struct work *w)
 
 static enum result write_content(struct group *g, struct work *w)
 {
+	const struct store_place before = w->place;
 	bool outgrown = w->deltas && w->place.octets > w->place.image_octets * 3 / 2;
 	bool appendable = w->place.id && !w->place.inside && !outgrown && follows(w);
 	if (w->whole || (w->deltas && !appendable))
 		return write_image(g, w);
-	return w->deltas ? append_deltas(g, w) : RESULT_OK;
+	enum result r = w->deltas ? append_deltas(g, w) : RESULT_OK;
+	// A file that is gone or broken must not keep the group from being stored for ever.
+	if (r != RESULT_IO || (errno != ENOENT && errno != EIO))
+		return r;
+	w->place = before;
+	w->appended = false;
+	return write_image(g, w);
 }
 
 // ---- a group

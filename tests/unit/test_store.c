@@ -772,9 +772,48 @@ static void test_full_disk(void)
 	rmdir(folder);
 }
 
+static void remove_zone_file(const char *path, void *arg)
+{
+	size_t len = strlen(path);
+	if (len > 5 && strcmp(path + len - 5, ".zone") == 0)
+		*(int *)arg += unlink(path) == 0;
+}
+
+// Somebody removed a zone's file: no other zone suffers, and this one is stored anew.
+static void test_file_gone(void)
+{
+	char folder[64], zones[80];
+	struct fixture f;
+	struct store_timers got;
+	int removed = 0;
+	make_folder(folder);
+	begin(&f, folder);
+	char *large = large_text(3, 5000);
+	store_whole(&f, "large.example", large);
+	CU_ASSERT_EQUAL(store_start(f.store), RESULT_OK);
+	CU_ASSERT(settled(zone_of(&f, "large.example")));
+	snprintf(zones, sizeof(zones), "%s/zones", folder);
+	each_file(zones, remove_zone_file, &removed);
+	CU_ASSERT_EQUAL(removed, 1);
+	CU_ASSERT_PTR_NOT_NULL(change_host(&f, "large.example", 3, 1).delta);
+	store_whole(&f, "small.example", small_text);
+	uint32_t want = digest(&f, "large.example");
+	CU_ASSERT(settled(zone_of(&f, "small.example")));
+	CU_ASSERT(settled(zone_of(&f, "large.example")));
+	CU_ASSERT_EQUAL(stats_of(&f).failures, 0);
+	end(&f);
+	begin(&f, folder);
+	CU_ASSERT_EQUAL(load(&f, "small.example", &got), 7);
+	CU_ASSERT_EQUAL(load(&f, "large.example", &got), 4);
+	CU_ASSERT_EQUAL(digest(&f, "large.example"), want);
+	end(&f);
+	free(large);
+	remove_folder(folder);
+}
+
 UNIT_MAIN("store", { "CRC32C", test_crc }, { "round trip", test_round_trip },
 	  { "deltas", test_deltas }, { "compaction", test_compaction }, { "torn", test_torn },
 	  { "flipped state", test_flipped_state }, { "flipped octets", test_flipped },
 	  { "flipped octets in files", test_flipped_files }, { "state lost", test_state_lost },
 	  { "purge", test_purge }, { "one daemon a folder", test_one_daemon },
-	  { "full disk", test_full_disk })
+	  { "full disk", test_full_disk }, { "file gone", test_file_gone })
