@@ -6,6 +6,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +227,15 @@ static void on_connection(uv_stream_t *server, int status)
 		start_reading(n);
 }
 
+// Whether the peer has closed its socket, and not just its direction: of a connection
+// that waits for its task nothing is read that would tell.
+static bool has_left(const struct control_connection *n)
+{
+	struct pollfd p = { 0 };
+	return uv_fileno((const uv_handle_t *)&n->pipe, &p.fd) == 0 && poll(&p, 1, 0) > 0 &&
+	       (p.revents & (POLLHUP | POLLERR));
+}
+
 static void on_idle_timer(uv_timer_t *timer)
 {
 	struct control *c = timer->data;
@@ -233,7 +243,7 @@ static void on_idle_timer(uv_timer_t *timer)
 	struct control_connection *n, *next;
 	for (n = c->connections; n; n = next) {
 		next = n->next;
-		if (!n->task && now_ms - n->progress_ms >= IDLE_MS)
+		if (n->task ? has_left(n) : now_ms - n->progress_ms >= IDLE_MS)
 			close_connection(n);
 	}
 }

@@ -326,8 +326,33 @@ static void replaces_only_the_dead(void)
 	end(&f);
 }
 
+// Who goes away while he waits leaves his place to others.
+static void forgets_who_left(void)
+{
+	struct fixture f;
+	int fds[32];
+	begin(&f);
+	for (int i = 0; i < 32; i++) {
+		fds[i] = client(&f);
+		send_text(fds[i], "{\"command\":\"zone wait\",\"zone\":\"a.example\","
+				  "\"serial\":1,\"timeout\":86400}\n");
+	}
+	shutdown(fds[0], SHUT_WR); // this one still listens
+	usleep(100000);
+	for (int i = 1; i < 32; i++)
+		close(fds[i]);
+	usleep(1500000); // longer than a sweep
+	int fd = client(&f);
+	CU_ASSERT(has(fd, "{\"command\":\"status\"}", "version"));
+	char octet;
+	CU_ASSERT(recv(fds[0], &octet, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	close(fds[0]);
+	close(fd);
+	end(&f);
+}
+
 UNIT_MAIN("control socket", { "does commands", does_commands },
 	  { "bears nonsense", bears_nonsense },
 	  { "waits for slow readers", waits_for_slow_readers },
-	  { "bounds connections", bounds_connections },
+	  { "bounds connections", bounds_connections }, { "forgets who left", forgets_who_left },
 	  { "replaces only the dead", replaces_only_the_dead })
