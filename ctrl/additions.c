@@ -17,8 +17,9 @@
 
 #include "crc32c.h"
 
-#define COPIES   2
-#define SUM_TEXT 9 // eight digits and a space
+#define COPIES    2
+#define SUM_TEXT  9 // eight digits and a space
+#define FILE_MODE 0640
 
 // A line of the journal.
 struct entry {
@@ -258,7 +259,8 @@ static enum result rewrite(const struct additions *a, const char *path)
 {
 	char part[4200];
 	snprintf(part, sizeof(part), "%s.new", path);
-	FILE *f = fopen(part, "we");
+	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
 	for (size_t i = 0; f && i < a->list.count; i++) {
 		const char *text = a->list.list[i].text;
 		fprintf(f, "%08x %s\n", crc32c(0, text, strlen(text)), text);
@@ -266,6 +268,8 @@ static enum result rewrite(const struct additions *a, const char *path)
 	bool ok = f && fflush(f) == 0 && !ferror(f) && fdatasync(fileno(f)) == 0;
 	if (f)
 		ok = (fclose(f) == 0) & ok;
+	else if (fd >= 0)
+		close(fd);
 	if (ok && rename(part, path) == 0)
 		return RESULT_OK;
 	int saved = errno;
@@ -343,7 +347,7 @@ enum result additions_open(const char *folder, struct additions **out)
 			break;
 	}
 	for (unsigned i = 0; i < COPIES && r == RESULT_OK; i++) {
-		a->fd[i] = open(a->path[i], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+		a->fd[i] = open(a->path[i], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
 		r = a->fd[i] >= 0 ? RESULT_OK : RESULT_IO;
 	}
 	if (r == RESULT_OK) {

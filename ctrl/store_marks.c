@@ -110,7 +110,8 @@ enum result store_marks_new(const char *path, const struct store_mark *list, siz
 	char part[4200];
 	uint8_t octets[MARK_OCTETS];
 	snprintf(part, sizeof(part), "%s.new", path);
-	FILE *f = fopen(part, "we");
+	int out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	FILE *f = out >= 0 ? fopen(part, "we") : NULL;
 	bool ok = f;
 	for (size_t i = 0; ok && i < count; i++) {
 		write_mark((uint32_t)i, &list[i], octets);
@@ -118,8 +119,7 @@ enum result store_marks_new(const char *path, const struct store_mark *list, siz
 	}
 	if (f)
 		ok = (fclose(f) == 0) & ok;
-	int out = ok ? open(part, O_WRONLY | O_CLOEXEC) : -1;
-	if (out >= 0 && rename(part, path) == 0) {
+	if (ok && rename(part, path) == 0) {
 		*fd = out;
 		return RESULT_OK;
 	}

@@ -118,6 +118,28 @@ static void write_copy(unsigned copy, const char *octets, size_t len)
 	close(fd);
 }
 
+static void must_have_mode(unsigned copy, mode_t mode)
+{
+	struct stat st;
+	CU_ASSERT_EQUAL_FATAL(stat(copy_path(copy), &st), 0);
+	CU_ASSERT_EQUAL(st.st_mode & 0777, mode);
+}
+
+// Nobody else may read them, not those that were written anew either.
+static void test_mode(void)
+{
+	mode_t mask = umask(022);
+	begin();
+	must_have_mode(1, 0640);
+	CU_ASSERT_EQUAL(put("a.example", "t", NULL), RESULT_OK);
+	CU_ASSERT_EQUAL(drop("a.example"), RESULT_OK);
+	reopen(); // without the lines that no longer matter
+	must_have_mode(1, 0640);
+	must_have_mode(2, 0640);
+	end();
+	umask(mask);
+}
+
 // Any octet of either file may change, and either may end anywhere: nothing is lost.
 static void test_damage(void)
 {
@@ -192,4 +214,4 @@ static void test_configuration(void)
 }
 
 UNIT_MAIN("additions", { "journal", test_journal }, { "damage", test_damage },
-	  { "configuration", test_configuration })
+	  { "mode", test_mode }, { "configuration", test_configuration })
