@@ -564,7 +564,9 @@ static bool work_once(struct store *s, struct group *g)
 {
 	*g = (struct group){ .store = s, .works = g->works };
 	pthread_mutex_unlock(&s->lock);
-	enum result r = prepare(s);
+	if (!g->works)
+		g->works = calloc(GROUP_ZONES, sizeof(*g->works));
+	enum result r = g->works ? prepare(s) : RESULT_NO_MEMORY;
 	int error = errno;
 	pthread_mutex_lock(&s->lock);
 	if (r == RESULT_OK) {
@@ -586,7 +588,7 @@ static bool work_once(struct store *s, struct group *g)
 void *store_thread(void *arg)
 {
 	struct store *s = arg;
-	struct group g = { .works = calloc(GROUP_ZONES, sizeof(*g.works)) };
+	struct group g = { 0 };
 	unsigned pause_ms = 0;
 	bool ok = true, last;
 	rcu_reader_register();
@@ -598,7 +600,7 @@ void *store_thread(void *arg)
 		if (s->file || !ok)
 			wait_ms(s, ok ? GROUP_MS : pause_ms);
 		last = s->stopping;
-		if (g.works && (s->due || !s->file))
+		if (s->due || !s->file)
 			ok = work_once(s, &g);
 		pause_ms = ok || !pause_ms ? PAUSE_MS : pause_ms * 2;
 		pause_ms = pause_ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : pause_ms;
