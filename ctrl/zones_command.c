@@ -124,6 +124,7 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex)
 	memset(&z->last, 0, sizeof(z->last));
 	z->vetted = (struct zone_vetted){ .zonemd = ZONEMD_UNDECIDED };
 	secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
+	secondary_note(z); // that it is frozen, at least
 	zones_advance(zones);
 	return RESULT_OK;
 }

@@ -321,7 +321,39 @@ static void many_from_the_store(void)
 	CU_ASSERT_EQUAL(system(command), 0);
 }
 
+// A frozen zone that is purged stays frozen, over a restart as well.
+static void purged_and_frozen(void)
+{
+	static const char text[] = "listen: [{address: 127.0.0.1}]\n"
+				   "primaries:\n  - {id: one, address: 127.0.0.1, port: 9}\n"
+				   "zones:\n  - {name: z.example, primaries: [one]}\n";
+	char folder[] = "/tmp/us-purge-zones-XXXXXX", command[64];
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+	for (unsigned run = 0; run < 2; run++) {
+		struct fixture f;
+		struct store *store;
+		struct name name;
+		begin(&f);
+		CU_ASSERT_EQUAL_FATAL(store_new(f.world.db, folder, &store), RESULT_OK);
+		zones_set_store(f.zones, store);
+		apply(&f, text);
+		CU_ASSERT_EQUAL(store_start(store), RESULT_OK);
+		name_from_text("z.example", &name);
+		if (run == 0) {
+			CU_ASSERT_EQUAL(zones_freeze(f.zones, name.wire, true), RESULT_OK);
+			CU_ASSERT_EQUAL(zones_purge(f.zones, name.wire), RESULT_OK);
+		}
+		CU_ASSERT(status_of(&f, "z.example").fsm->frozen);
+		store_stop(store);
+		end(&f);
+		store_free(store);
+	}
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	CU_ASSERT_EQUAL(system(command), 0);
+}
+
 UNIT_MAIN("zones", { "goes around the silent", goes_around_the_silent },
 	  { "adds and removes zones", adds_and_removes_zones },
 	  { "reloads amid exchanges", reloads_amid_exchanges },
-	  { "many from the store", many_from_the_store })
+	  { "many from the store", many_from_the_store },
+	  { "purged and frozen", purged_and_frozen })
