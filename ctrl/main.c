@@ -327,15 +327,11 @@ static void release_answer_config(struct rcu_retired *retired)
 	settings_free((struct answer_config *)retired_config);
 }
 
-static enum result publish_answer_config(struct daemon *d, const struct config *config)
+static void publish_answer_config(struct daemon *d, struct answer_config *c)
 {
-	struct answer_config *c = settings_new(config, &d->chance);
-	if (!c)
-		return RESULT_NO_MEMORY;
 	struct answer_config *old = rcu_pointer_exchange(&d->answer_config, c);
 	if (old)
 		rcu_retire(&old->retired, release_answer_config);
-	return RESULT_OK;
 }
 
 // ---- reload and stop
@@ -382,11 +378,14 @@ static bool reload(void *arg, struct report *report)
 		config_free(config);
 		return false;
 	}
-	if (zones_apply(d->zones, config) || publish_answer_config(d, config)) {
+	struct answer_config *answer_config = settings_new(config, &d->chance);
+	if (!answer_config || zones_apply(d->zones, config)) {
 		report_error(report, d->config_path, 0, "%s", result_text(RESULT_NO_MEMORY));
+		settings_free(answer_config);
 		config_free(config);
 		return false;
 	}
+	publish_answer_config(d, answer_config);
 	if (service_apply(d->service, config))
 		report_warning(report, d->config_path, 0,
 			       "not all addresses can be listened on; see the log");
@@ -447,7 +446,8 @@ static bool zone_remove(void *arg, const uint8_t *zone, char *why, size_t why_si
 	why[0] = '\0';
 	const struct config_zone *z = config_zone(d->config, zone);
 	enum result r = d->additions ? additions_drop(d->additions, zone) : RESULT_NOT_FOUND;
-	if (r == RESULT_OK && z && z->added) {
+	// One that the journal has no more is left from a removal that ran out of memory.
+	if (z && z->added && (r == RESULT_OK || r == RESULT_NOT_FOUND)) {
 		r = zones_remove(d->zones, zone);
 		if (r == RESULT_OK)
 			config_remove_zone(d->config, zone);
@@ -558,11 +558,16 @@ static enum result start_memory(struct daemon *d)
 	const struct config_memory *m = &d->config->memory;
 	struct zonedb_options o = { .max_octets = (uint64_t)m->max_mib << 20,
 				    .hugepages = !m->hugepages || *m->hugepages };
+	struct answer_config *answer_config = NULL;
 	enum result r = settings_draw(&d->chance);
 	if (!r)
 		r = zonedb_new(&o, &d->db);
 	if (!r)
-		r = publish_answer_config(d, d->config);
+		answer_config = settings_new(d->config, &d->chance);
+	if (answer_config)
+		publish_answer_config(d, answer_config);
+	else
+		r = r ? r : RESULT_NO_MEMORY;
 	if (r)
 		log_error("memory of the snapshots: %s", result_text(r));
 	return r;
