@@ -25,6 +25,7 @@
 #define CONFIG_LISTEN_MAX       64
 #define CONFIG_PORTS_MAX        16
 #define CONFIG_LCORES_MAX       64
+#define CONFIG_HOOK_WORDS_MAX   64
 #define CONFIG_PRIMARIES_MAX    8  // of one zone
 #define CONFIG_NOTIFY_MAX       64 // of one zone, beside its primaries
 #define CONFIG_DATABASE_DEFAULT "/var/lib/understudy"

@@ -126,7 +126,7 @@ static const cyaml_schema_field_t dnssec_fields[] = {
 
 static const cyaml_schema_field_t hooks_fields[] = {
 	CYAML_FIELD_SEQUENCE_COUNT("command", LIST | OPTIONAL, struct config_hooks, command,
-				   command_count, &text_entry, 1, 64),
+				   command_count, &text_entry, 1, CONFIG_HOOK_WORDS_MAX),
 	CYAML_FIELD_UINT("timeout", OPTIONAL, struct config_hooks, timeout_s),
 	CYAML_FIELD_UINT("concurrent", OPTIONAL, struct config_hooks, concurrent),
 	CYAML_FIELD_UINT_PTR("hold", OPTIONAL, struct config_hooks, hold_s), CYAML_FIELD_END

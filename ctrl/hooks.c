@@ -106,15 +106,13 @@ static int spawn(struct hook *k)
 	char *env[] = { (char[]){ "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
 				  "/bin" },
 			NULL };
-	char **argv = calloc(config->command_count + 1u, sizeof(*argv));
+	char *argv[CONFIG_HOOK_WORDS_MAX + 1] = { 0 };
 	uv_stdio_container_t stdio[3] = {
 		{ .flags = UV_CREATE_PIPE | UV_READABLE_PIPE,
 		  .data.stream = (uv_stream_t *)&k->input },
 		{ .flags = UV_IGNORE },
 		{ .flags = UV_INHERIT_FD, .data.fd = 2 },
 	};
-	if (!argv)
-		return UV_ENOMEM;
 	memcpy(argv, config->command, config->command_count * sizeof(*argv));
 	uv_process_options_t options = {
 		.file = argv[0],
@@ -127,9 +125,7 @@ static int spawn(struct hook *k)
 		.stdio_count = 3,
 	};
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); // what libraries opened
-	int e = uv_spawn(k->hooks->loop, &k->process, &options);
-	free(argv);
-	return e;
+	return uv_spawn(k->hooks->loop, &k->process, &options);
 }
 
 static void start(struct hook *k)

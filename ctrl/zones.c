@@ -152,19 +152,11 @@ static void on_compact_timer(uv_timer_t *timer)
 enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 {
 	struct zones *zones = calloc(1, sizeof(*zones));
+	*out = zones;
 	if (!zones)
 		return RESULT_NO_MEMORY;
 	zones->loop = loop;
 	zones->db = db;
-	zones->hooks = hooks_new(loop);
-	if (!zones->hooks)
-		goto no_hooks;
-	if (links_new(loop, &zones->links))
-		goto no_links;
-	if (schedule_new(loop, on_due, &zones->schedule))
-		goto no_schedule;
-	if (zones_begin_watch(zones))
-		goto no_watch;
 	zones_begin_lookup(zones);
 	uv_timer_init(loop, &zones->retry_timer);
 	zones->retry_timer.data = zones;
@@ -173,19 +165,10 @@ enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out)
 	zones->compact_timer.data = zones;
 	zones->compact_patience = COMPACT_PATIENCE;
 	uv_timer_start(&zones->compact_timer, on_compact_timer, COMPACT_EVERY_MS, 0);
-	*out = zones;
-	return RESULT_OK;
-no_watch:
-	schedule_stop(zones->schedule);
-	schedule_free(zones->schedule);
-no_schedule:
-	links_stop(zones->links);
-	links_free(zones->links);
-no_links:
-	hooks_free(zones->hooks);
-no_hooks:
-	free(zones);
-	return RESULT_NO_MEMORY;
+	zones->hooks = hooks_new(loop);
+	bool well = zones->hooks && !links_new(loop, &zones->links) &&
+		    !schedule_new(loop, on_due, &zones->schedule) && !zones_begin_watch(zones);
+	return well ? RESULT_OK : RESULT_NO_MEMORY;
 }
 
 void zones_set_store(struct zones *zones, struct store *store)
@@ -200,10 +183,15 @@ void zones_stop(struct zones *zones)
 	zones->count = 0;
 	uv_close((uv_handle_t *)&zones->retry_timer, NULL);
 	uv_close((uv_handle_t *)&zones->compact_timer, NULL);
-	zones_end_watch(zones);
-	schedule_stop(zones->schedule);
-	hooks_stop(zones->hooks);
-	links_stop(zones->links);
+	// Parts may be missing: zones_new ran out of memory.
+	if (zones->surveys)
+		zones_end_watch(zones);
+	if (zones->schedule)
+		schedule_stop(zones->schedule);
+	if (zones->hooks)
+		hooks_stop(zones->hooks);
+	if (zones->links)
+		links_stop(zones->links);
 }
 
 void zones_free(struct zones *zones)
@@ -214,7 +202,8 @@ void zones_free(struct zones *zones)
 	upstreams_free(&zones->upstreams);
 	links_free(zones->links);
 	surveys_free(zones->surveys);
-	schedule_free(zones->schedule);
+	if (zones->schedule)
+		schedule_free(zones->schedule);
 	hooks_free(zones->hooks);
 	free(zones);
 }

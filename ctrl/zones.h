@@ -18,6 +18,8 @@
 
 struct zones;
 
+// RESULT_OK or RESULT_NO_MEMORY. In any case what stands in *out, unless it is NULL, wants
+// zones_stop and zones_free: the handles of a part of it close as the loop goes on.
 enum result zones_new(uv_loop_t *loop, struct zonedb *db, struct zones **out);
 
 // Where zones are stored and come from; before the first zones_apply. It must
