@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "added.h"
 #include "config.h"
 #include "control.h"
 #include "log.h"
@@ -398,63 +399,21 @@ static bool reload(void *arg, struct report *report)
 	return true;
 }
 
-static bool say_why(enum result r, char *why, size_t why_size)
+static struct added added_of(const struct daemon *d)
 {
-	const char *text = r == RESULT_EXISTS      ? "the zone is there already"
-			   : r == RESULT_NOT_FOUND ? "no such zone was added by command; what the "
-						     "configuration's file says is changed there"
-			   : r == RESULT_IO        ? strerror(errno)
-						   : result_text(r);
-	if (r != RESULT_OK && !why[0])
-		snprintf(why, why_size, "%s", text);
-	return r == RESULT_OK;
+	return (struct added){ .config = d->config, .additions = d->additions, .zones = d->zones };
 }
 
 static bool zone_add(void *arg, const struct addition *a, char *why, size_t why_size)
 {
-	struct daemon *d = arg;
-	const struct config_zone *z;
-	char name[NAME_TEXT_SIZE];
-	why[0] = '\0';
-	if (!d->additions) {
-		snprintf(why, why_size, "%s", "there is no database to keep it in");
-		return false;
-	}
-	enum result r = config_add_zone(d->config, a, &z, why, why_size);
-	if (r != RESULT_OK)
-		return say_why(r, why, why_size);
-	bool new = !additions_has(d->additions, a->zone.wire);
-	r = new ? additions_put(d->additions, a) : RESULT_EXISTS;
-	if (r == RESULT_OK)
-		r = zones_add(d->zones, z);
-	if (r == RESULT_OK) {
-		log_info("zone %s: added by command", name_to_text(z->name, name));
-		return true;
-	}
-	int saved = errno;
-	if (new &&additions_has(d->additions, a->zone.wire))
-		additions_drop(d->additions, a->zone.wire);
-	config_remove_zone(d->config, a->zone.wire);
-	errno = saved;
-	return say_why(r, why, why_size);
+	const struct added where = added_of(arg);
+	return added_add(&where, a, why, why_size);
 }
 
 static bool zone_remove(void *arg, const uint8_t *zone, char *why, size_t why_size)
 {
-	struct daemon *d = arg;
-	char name[NAME_TEXT_SIZE];
-	why[0] = '\0';
-	const struct config_zone *z = config_zone(d->config, zone);
-	enum result r = d->additions ? additions_drop(d->additions, zone) : RESULT_NOT_FOUND;
-	// One that the journal has no more is left from a removal that ran out of memory.
-	if (z && z->added && (r == RESULT_OK || r == RESULT_NOT_FOUND)) {
-		r = zones_remove(d->zones, zone);
-		if (r == RESULT_OK)
-			config_remove_zone(d->config, zone);
-	}
-	if (r == RESULT_OK)
-		log_info("zone %s: removed by command", name_to_text(zone, name));
-	return say_why(r, why, why_size);
+	const struct added where = added_of(arg);
+	return added_remove(&where, zone, why, why_size);
 }
 
 static const struct additions *additions(void *arg)
