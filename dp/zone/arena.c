@@ -391,6 +391,10 @@ cell_ref arena_alloc(struct arena_writer *w, uint32_t cells)
 	cell_ref ref = cells <= ARENA_LIST_CELLS ? w->list[cells] : 0;
 	if (ref) {
 		memcpy(&w->list[cells], arena_cells(a, ref), sizeof(cell_ref));
+	} else if (cells > ARENA_LIST_CELLS && cells <= w->large_cells) {
+		ref = w->large;
+		w->large += cells;
+		w->large_cells -= cells;
 	} else {
 		uint32_t i = w->chunk_count ? w->chunks[w->chunk_count - 1] : 0;
 		if (w->chunk_count == 0 || a->chunk[i].used + cells > CHUNK_CELLS) {
@@ -437,6 +441,9 @@ enum result arena_release(struct arena_writer *w, cell_ref ref, uint32_t cells)
 	} else if (cells <= ARENA_LIST_CELLS) {
 		memcpy(arena_cells(w->arena, ref), &w->list[cells], sizeof(cell_ref));
 		w->list[cells] = ref;
+	} else if (cells > w->large_cells) {
+		w->large = ref;
+		w->large_cells = cells;
 	}
 	return RESULT_OK;
 }
@@ -444,6 +451,7 @@ enum result arena_release(struct arena_writer *w, cell_ref ref, uint32_t cells)
 static void writer_reset(struct arena_writer *w)
 {
 	memset(w->list, 0, sizeof(w->list));
+	w->large_cells = 0;
 	w->allocated = 0;
 	w->live = 0;
 }

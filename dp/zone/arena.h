@@ -97,6 +97,8 @@ struct arena_writer {
 	uint64_t allocated; // cells, in sum
 	uint64_t live;      // cells allocated and not freed again
 	cell_ref list[ARENA_LIST_CELLS + 1];
+	cell_ref large;       // more cells than on any list that are free again,
+	uint32_t large_cells; // the most of them that are in one piece
 	struct arena_garbage garbage;
 };
 
