@@ -209,10 +209,12 @@ static void start_reading(struct control_connection *n)
 		close_connection(n);
 }
 
-static void on_connection(uv_stream_t *server, int status)
+// Without memory it waits for the next sweep: libuv calls nobody before it is accepted.
+static void accept_connection(struct control *c)
 {
-	struct control *c = server->data;
-	struct control_connection *n = status == 0 ? calloc(1, sizeof(*n)) : NULL;
+	uv_stream_t *server = (uv_stream_t *)&c->pipe;
+	struct control_connection *n = calloc(1, sizeof(*n));
+	c->unaccepted = !n;
 	if (!n)
 		return;
 	uv_pipe_init(c->options.loop, &n->pipe, 0);
@@ -221,10 +223,17 @@ static void on_connection(uv_stream_t *server, int status)
 	n->progress_ms = uv_now(c->options.loop);
 	n->next = c->connections;
 	c->connections = n;
-	if (uv_accept(server, (uv_stream_t *)&n->pipe) || ++c->count > CONNECTIONS_MAX)
+	c->count++;
+	if (uv_accept(server, (uv_stream_t *)&n->pipe) || c->count > CONNECTIONS_MAX)
 		close_connection(n);
 	else
 		start_reading(n);
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+	if (status == 0)
+		accept_connection(server->data);
 }
 
 // Whether the peer has closed its socket, and not just its direction: of a connection
@@ -241,6 +250,8 @@ static void on_idle_timer(uv_timer_t *timer)
 	struct control *c = timer->data;
 	uint64_t now_ms = uv_now(c->options.loop);
 	struct control_connection *n, *next;
+	if (c->unaccepted)
+		accept_connection(c);
 	for (n = c->connections; n; n = next) {
 		next = n->next;
 		if (n->task ? has_left(n) : now_ms - n->progress_ms >= IDLE_MS)

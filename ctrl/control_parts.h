@@ -17,6 +17,7 @@ struct control {
 	uv_timer_t idle_timer;
 	struct control_connection *connections;
 	unsigned count;
+	bool unaccepted; // a connection waits: memory had run out
 };
 
 // Does what the request says and returns the whole response, the caller's;
