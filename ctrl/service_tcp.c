@@ -142,6 +142,8 @@ static enum result write_later(struct connection *c, unsigned n, size_t taken)
 	for (unsigned i = 0; i < n; i++) {
 		size_t len = b->written[i].len, skip = taken < len ? taken : len;
 		taken -= skip;
+		if (skip == len)
+			continue;
 		if (buffer_reserve(&c->out, len - skip))
 			return RESULT_NO_MEMORY;
 		memcpy(c->out.octets + c->out.len, b->written[i].base + skip, len - skip);
