@@ -62,9 +62,8 @@ static json_t *to_json(uint64_t number, bool add, const struct addition *a)
 	return out;
 }
 
-static bool copy_id(json_t *value, char out[ADDITION_ID_OCTETS])
+bool addition_id(const char *text, char out[ADDITION_ID_OCTETS])
 {
-	const char *text = json_string_value(value);
 	size_t len = text ? strlen(text) : 0;
 	if (!len || len >= ADDITION_ID_OCTETS)
 		return false;
@@ -80,11 +79,11 @@ static bool from_json(json_t *object, struct addition *out)
 	size_t i;
 	memset(out, 0, sizeof(*out));
 	if (!zone || name_from_text(zone, &out->zone) ||
-	    (template && !copy_id(template, out->template_id)) ||
+	    (template && !addition_id(json_string_value(template), out->template_id)) ||
 	    json_array_size(primaries) > CONFIG_PRIMARIES_MAX)
 		return false;
 	json_array_foreach (primaries, i, id) {
-		if (!copy_id(id, out->primary_ids[out->primary_count++]))
+		if (!addition_id(json_string_value(id), out->primary_ids[out->primary_count++]))
 			return false;
 	}
 	return true;

@@ -24,6 +24,9 @@ struct addition {
 
 struct additions;
 
+// Takes the id of a template or primary; false unless it is a text (not NULL) of 1 to 255 octets.
+bool addition_id(const char *text, char out[ADDITION_ID_OCTETS]);
+
 // Reads what is in the folder, which must be there. RESULT_OK; RESULT_IO with errno;
 // RESULT_NO_MEMORY.
 enum result additions_open(const char *folder, struct additions **out);

@@ -55,28 +55,18 @@ static const char *parse_wait(json_t *object, struct control_request *out)
 	return NULL;
 }
 
-static bool copy_id(json_t *value, char out[ADDITION_ID_OCTETS])
-{
-	const char *text = json_string_value(value);
-	size_t len = text ? strlen(text) : 0;
-	if (!len || len >= ADDITION_ID_OCTETS)
-		return false;
-	memcpy(out, text, len + 1);
-	return true;
-}
-
 static const char *parse_addition(json_t *object, struct addition *out)
 {
 	json_t *template = json_object_get(object, "template"), *id;
 	json_t *primaries = json_object_get(object, "primaries");
 	size_t i;
-	if (template && !copy_id(template, out->template_id))
+	if (template && !addition_id(json_string_value(template), out->template_id))
 		return "the id of a template is expected as \"template\"";
 	if (json_array_size(primaries) > CONFIG_PRIMARIES_MAX ||
 	    (primaries && !json_array_size(primaries)))
 		return "ids of 1 to 8 primaries are expected as \"primaries\"";
 	json_array_foreach (primaries, i, id) {
-		if (!copy_id(id, out->primary_ids[out->primary_count++]))
+		if (!addition_id(json_string_value(id), out->primary_ids[out->primary_count++]))
 			return "ids of 1 to 8 primaries are expected as \"primaries\"";
 	}
 	return NULL;
