@@ -4,6 +4,7 @@ import os
 import shutil
 
 from common import process, server
+from harness import peers
 
 PEERS = {"bind": "10.53.0.11", "knot": "10.53.0.13", "nsd": "10.53.0.14"}
 
@@ -119,14 +120,7 @@ class Nsd(Peer):
 {key}
 server:
     ip-address: {self.address}
-    username: ""
-    chroot: ""
-    zonesdir: "{self.dir}"
-    pidfile: "{self.dir}/pid"
-    xfrdfile: "{self.dir}/xfrd.state"
-    xfrdir: "{self.dir}"
-    zonelistfile: "{self.dir}/zone.list"
-    database: ""
+{peers.nsd_files(self.dir)}
     server-count: 2
     tcp-count: 1000
     xfrd-reload-timeout: 0

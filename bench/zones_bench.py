@@ -97,14 +97,7 @@ class NsdSecondary(server.Secondary):
 server:
     server-count: 1
     ip-address: {net.SERVER}
-    username: ""
-    chroot: ""
-    zonesdir: "{self.dir}"
-    pidfile: "{self.dir}/pid"
-    xfrdfile: "{self.dir}/xfrd.state"
-    xfrdir: "{self.dir}"
-    zonelistfile: "{self.dir}/zone.list"
-    database: ""
+{peers.nsd_files(self.dir)}
     rrl-ratelimit: 0
 remote-control:
     control-enable: no

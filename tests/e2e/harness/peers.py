@@ -219,6 +219,18 @@ template:
         return ["/usr/sbin/knotd", "-c", self.path("knot.conf")]
 
 
+def nsd_files(folder):
+    """What an NSD's server: section says so that all it writes is in this folder, as its user."""
+    return f"""    username: ""
+    chroot: ""
+    zonesdir: "{folder}"
+    pidfile: "{folder}/pid"
+    xfrdfile: "{folder}/xfrd.state"
+    xfrdir: "{folder}"
+    zonelistfile: "{folder}/zone.list"
+    database: \"\""""
+
+
 class Nsd(Peer):
     address = net.NSD
 
@@ -228,14 +240,7 @@ server:
     server-count: 1
     ip-address: {self.address}
     ip-address: {net.v6(self.address)}
-    username: ""
-    chroot: ""
-    zonesdir: "{self.dir}"
-    pidfile: "{self.dir}/pid"
-    xfrdfile: "{self.dir}/xfrd.state"
-    xfrdir: "{self.dir}"
-    zonelistfile: "{self.dir}/zone.list"
-    database: ""
+{nsd_files(self.dir)}
     zonefiles-check: yes
     ipv4-edns-size: {self.edns_octets}
     ipv6-edns-size: {self.edns_octets}
