@@ -383,6 +383,15 @@ static bool zone_enter(struct lookup *l, const struct zone *z)
 	return true;
 }
 
+// DS of an apex of ours, sought in a zone further up that delegates above the name: its
+// parent is not ours, so the child says that it has none (RFC 4035 section 3.1.4.1).
+static void find_ds_in_child(const struct catalog *view, struct find *f)
+{
+	const struct zone *child = catalog_zone(view, f->qname);
+	if (child && child->state == ZONE_SERVED)
+		zone_find_in(view, child, f);
+}
+
 void zone_find_burst(const struct catalog *view, struct find *const finds[], unsigned n)
 {
 	struct lookup lookups[FIND_BURST_MAX];
@@ -414,7 +423,10 @@ void zone_find_burst(const struct catalog *view, struct find *const finds[], uns
 	unsigned denied = 0;
 	for (unsigned i = 0; i < count; i++) {
 		active[denied] = inside[denied] = inside[i];
+		struct find *f = lookups[inside[i]].find;
 		denied += zone_finish(base, &lookups[inside[i]], &known);
+		if (f->qtype == RRTYPE_DS && f->cut && !f->node)
+			find_ds_in_child(view, f);
 	}
 	ADVANCE(before_step, base, lookups, active, denied);
 	for (unsigned i = 0; i < denied; i++) {

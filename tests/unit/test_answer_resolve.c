@@ -110,7 +110,10 @@ static void build_world(void)
 		   "back 300 CNAME two.z.test.\n"
 		   "round 300 CNAME round.z.test.\n"
 		   "mx 300 CNAME mx2.z.test.\n");
+	world_zone(&world, "below.sub.z.test.",
+		   "@ 300 SOA ns root 3 1 1 1 900\n@ 300 NS ns\nns 300 A 192.0.2.102\n");
 	world_not_loaded(&world, "dead.z.test.");
+	world_not_loaded(&world, "dead.sub.z.test.");
 	world_zone(&world, "old.test.", "@ 300 SOA a b 1 1 1 1 1\n@ 300 NS a.example.\n");
 	world_expired(&world, "old.test.");
 }
@@ -386,6 +389,12 @@ static void test_delegation(void)
 	    RRTYPE_A);
 	ASK(&world, "rcode 0 aa\nan child.z.test. 300 DS 00020802aabb\n", "child.z.test.",
 	    RRTYPE_DS);
+	// The parent is not ours, though the zone that delegates to the parent is.
+	ASK(&world,
+	    "rcode 0 aa\nns below.sub.z.test. 300 SOA ns.below.sub.z.test. "
+	    "root.below.sub.z.test. 3 1 1 1 900\n",
+	    "below.sub.z.test.", RRTYPE_DS);
+	ASK(&world, "rcode 0\n" SUB_NS SUB_GLUE, "dead.sub.z.test.", RRTYPE_DS);
 }
 
 static void test_additional(void)
