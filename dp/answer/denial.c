@@ -150,7 +150,7 @@ static unsigned nsec3_encloser(struct denial *d, const struct find *f, unsigned 
 	for (unsigned at = labels; !encloser || low + 1 < high;) {
 		bool match;
 		const struct node *node = nsec3_for_ancestor(d, f, at, &match);
-		if (!node || (!match && at == low))
+		if (!match && at == low)
 			break;
 		if (match) {
 			encloser = node;

@@ -7,9 +7,9 @@
 #include "node.h"
 #include "understudy/rr.h"
 
-// While a zone is re-salted two chains stand among each other: so many of
-// another one in a row are not to be expected.
-#define STEPS_MAX 64
+// While a zone is re-salted two chains stand among each other, and that of an opt-out
+// may be much the sparser one: so many of another one in a row are not to be expected.
+#define STEPS_MAX 2048
 
 // NSEC3 and NSEC3PARAM begin alike (sections 3.2 and 4.2): algorithm, flags,
 // iterations, salt. False if the rdata cannot be that or is not of SHA-1.

@@ -325,13 +325,25 @@ static void give_signatures(const struct signer *s, const struct record *first)
 			give_signature(s, owner_of(s, r), r->type, r->ttl_s);
 }
 
+static void give_nsec3_chain(struct signer *s)
+{
+	collect_hashes(s);
+	for (size_t i = 0; i < s->hashes; i++)
+		if (!is_missing(s, s->hashed[i].first, i))
+			give_nsec3(s, &s->hashed[i], &s->hashed[(i + 1) % s->hashes]);
+}
+
 static void give_chain(struct signer *s)
 {
 	if (s->options.nsec3) {
-		collect_hashes(s);
-		for (size_t i = 0; i < s->hashes; i++)
-			if (!is_missing(s, s->hashed[i].first, i))
-				give_nsec3(s, &s->hashed[i], &s->hashed[(i + 1) % s->hashes]);
+		give_nsec3_chain(s);
+		if (!s->options.beside)
+			return;
+		s->options.opt_out = false;
+		s->options.salt_len = 1;
+		s->options.salt[0]++;
+		s->hashes = 0;
+		give_nsec3_chain(s);
 	} else {
 		size_t i = 0;
 		for (const struct record *r = s->record; r; r = next_authoritative(s, r))

@@ -14,6 +14,7 @@ struct signer_options {
 	bool nsec3;    // else NSEC
 	bool opt_out;  // unsigned delegations have no NSEC3 (RFC 5155 section 6)
 	bool holes;    // every third record of the chain is missing
+	bool beside;   // a second chain of NSEC3 stands among it, without opt-out
 	bool stale;    // NSEC3 records of "a" below each name, whether or not it exists
 	uint8_t flags; // of NSEC3PARAM
 	uint16_t iterations;

@@ -39,7 +39,7 @@ static const char zone_text[] = "@ 300 SOA ns1 root 1 3600 600 86400 60\n"
 #define L253 L63 L63 L63 "1234567890123456789012345678901234567890123456789012."
 #define L63  "123456789012345678901234567890123456789012345678901234567890123."
 
-static struct world nsec, nsec3, opt_out, plain, family, stale, holes;
+static struct world nsec, nsec3, opt_out, resalted, plain, family, stale, holes;
 
 #define OPT "opt 1232 0 8000 0\n"
 // Asks with DO; what is expected lacks the OPT.
@@ -61,6 +61,20 @@ static struct world nsec, nsec3, opt_out, plain, family, stale, holes;
 	"ns z.test. 60 NSEC c.z.test. NS SOA MX RRSIG NSEC\n" SIG("ns", "z.test.", "60", "NSEC", \
 								  "2")
 #define NSEC_NS1 NSEC("ns1", "3", "deep.out", "A AAAA RRSIG NSEC")
+
+// An opt-out chain, and a much denser one of all that it leaves out.
+static void build_resalted(void)
+{
+	enum { DELEGATIONS = 3000, LINE = 32 };
+	static char text[sizeof(zone_text) + DELEGATIONS * LINE];
+	size_t len = (size_t)sprintf(text, "%s", zone_text);
+	for (unsigned i = 0; i < DELEGATIONS; i++)
+		len += (size_t)sprintf(text + len, "far%u 300 NS ns1\n", i);
+	world_open(&resalted);
+	world_signed_zone(
+		&resalted, "z.test.", text,
+		&(struct signer_options){ .nsec3 = true, .opt_out = true, .beside = true });
+}
 
 static void build_worlds(void)
 {
@@ -84,6 +98,7 @@ static void build_worlds(void)
 	world_signed_zone(&nsec3, "z.test.", zone_text, &by_nsec3);
 	world_open(&opt_out);
 	world_signed_zone(&opt_out, "z.test.", zone_text, &by_opt_out);
+	build_resalted();
 	world_open(&stale);
 	world_signed_zone(&stale, "z.test.",
 			  "@ 300 SOA ns1 root 1 3600 600 86400 60\n@ 300 NS ns1\n"
@@ -433,6 +448,7 @@ static void test_nsec3_name_error(void)
 {
 	both_name_error(&nsec3);
 	both_name_error(&opt_out);
+	both_name_error(&resalted);
 	// "out" is there in both, but with opt-out nothing proves it.
 	ASK_PROOF(&nsec3, "rcode 3 aa\n" SOA, NAMES("out.z.test."),
 		  NAMES("x.out.z.test.", "*.out.z.test."), "x.out.z.test.", RRTYPE_A);
@@ -475,6 +491,7 @@ static void test_nsec3_no_data(void)
 {
 	both_no_data(&nsec3);
 	both_no_data(&opt_out);
+	both_no_data(&resalted);
 	ASK_PROOF(&nsec3, "rcode 0 aa\n" SOA, NAMES("ins.z.test."), NAMES(NULL), "ins.z.test.",
 		  RRTYPE_DS);
 	ASK_PROOF(&opt_out, "rcode 0 aa\n" SOA, NAMES("z.test."), NAMES("ins.z.test."),
@@ -512,6 +529,7 @@ static void test_nsec3_wildcard(void)
 {
 	both_wildcard(&nsec3);
 	both_wildcard(&opt_out);
+	both_wildcard(&resalted);
 }
 
 static void test_nsec3_referral(void)
@@ -519,8 +537,9 @@ static void test_nsec3_referral(void)
 	ASK_DO(&nsec3, "rcode 0\n" SEC_NS, "x.sec.z.test.", RRTYPE_A);
 	ASK_PROOF(&nsec3, "rcode 0\n" INS_NS INS_GLUE, NAMES("ins.z.test."), NAMES(NULL),
 		  "x.y.ins.z.test.", RRTYPE_A);
-	ASK_PROOF(&opt_out, "rcode 0\n" INS_NS INS_GLUE, NAMES("z.test."), NAMES("ins.z.test."),
-		  "x.y.ins.z.test.", RRTYPE_A);
+	for (unsigned i = 0; i < 2; i++)
+		ASK_PROOF(i ? &opt_out : &resalted, "rcode 0\n" INS_NS INS_GLUE, NAMES("z.test."),
+			  NAMES("ins.z.test."), "x.y.ins.z.test.", RRTYPE_A);
 	ASK_PROOF(&opt_out,
 		  "rcode 0\nns deep.out.z.test. 300 NS ns1.z.test.\n" NS1_A("ar") NS1_AAAA,
 		  NAMES("z.test."), NAMES("out.z.test."), "x.deep.out.z.test.", RRTYPE_A);
@@ -678,6 +697,7 @@ int main(void)
 	build_worlds();
 	int failed = unit_run("answer_dnssec", tests, sizeof(tests) / sizeof(tests[0]));
 	world_close(&family);
+	world_close(&resalted);
 	world_close(&plain);
 	world_close(&holes);
 	world_close(&stale);
