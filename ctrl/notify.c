@@ -74,6 +74,8 @@ static bool read_answers(struct wire *w, struct request *q)
 		uint16_t rrclass = wire_u16(w);
 		wire_take(w, 4);
 		uint16_t rdlen = wire_u16(w);
+		if (type == RRTYPE_OPT)
+			return false;
 		if (type != RRTYPE_SOA) {
 			wire_take(w, rdlen);
 		} else if (rdata_read(w, type, rdlen, rdata, sizeof(rdata), &rdata_len) !=
@@ -89,21 +91,39 @@ static bool read_answers(struct wire *w, struct request *q)
 	return true;
 }
 
-static bool pass_records(struct wire *w, unsigned count, struct request *q)
+// Each option is whole (RFC 6891 section 6.1.2); none of them is answered.
+static bool options_are_whole(const uint8_t *options, size_t octets)
+{
+	struct wire w = wire_init(options, octets);
+	while (wire_left(&w) > 0 && !w.failed) {
+		wire_take(&w, 2);
+		wire_take(&w, wire_u16(&w));
+	}
+	return !w.failed;
+}
+
+// The last `additional` of the records are those of the additional section, where alone
+// OPT may stand, once and owned by the root (RFC 6891 section 6.1.1).
+static bool pass_records(struct wire *w, unsigned count, unsigned additional, struct request *q)
 {
 	for (; count; count--) {
+		const uint8_t *owner = w->pos;
 		if (name_skip(w) != RESULT_OK)
 			return false;
+		bool root = w->pos == owner + 1;
 		uint16_t type = wire_u16(w);
 		wire_take(w, 2);
 		uint32_t ttl = wire_u32(w);
-		wire_take(w, wire_u16(w));
+		uint16_t rdlen = wire_u16(w);
+		const uint8_t *rdata = wire_take(w, rdlen);
 		if (w->failed)
 			return false;
 		if (type != RRTYPE_OPT)
 			continue;
-		q->has_opt = !q->has_opt; // of two (RFC 6891 section 6.1.1) none is answered
-		if (!q->has_opt)
+		bool fine = !q->has_opt && root && count <= additional &&
+			    options_are_whole(rdata, rdlen);
+		q->has_opt = fine; // of two none is answered
+		if (!fine)
 			return false;
 		q->edns_version = (uint8_t)(ttl >> 16);
 		q->dnssec_ok = (ttl & 0x8000) != 0;
@@ -126,7 +146,8 @@ static enum notify_verdict read_request(const struct notify_input *in, struct re
 		return NOTIFY_NOTIMP;
 	if (questions != 1 || !read_question(&w, q))
 		return NOTIFY_MALFORMED;
-	if (!read_answers(&w, q) || !pass_records(&w, (unsigned)q->authority + q->additional, q) ||
+	if (!read_answers(&w, q) ||
+	    !pass_records(&w, (unsigned)q->authority + q->additional, q->additional, q) ||
 	    wire_left(&w) != 0)
 		return NOTIFY_MALFORMED;
 	if (q->edns_version > 0)

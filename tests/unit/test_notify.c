@@ -418,6 +418,32 @@ static void edns_errors(void)
 	CU_ASSERT_EQUAL(wire_peek_be16(reply + 10), 0);
 }
 
+// OPT where it may not stand, of another name, with an option that is cut off.
+static void edns_misplaced(void)
+{
+	static const struct {
+		unsigned section; // offset of its count
+		const char *record;
+		size_t octets;
+	} cases[] = {
+		{ 6, "\0\0\51\20\0\0\0\0\0\0\0", 11 },
+		{ 8, "\0\0\51\20\0\0\0\0\0\0\0", 11 },
+		{ 10, "\1x\0\0\51\20\0\0\0\0\0\0\0", 13 },
+		{ 10, "\300\14\0\51\20\0\0\0\0\0\0\0", 12 },
+		{ 10, "\0\0\51\20\0\0\0\0\0\0\3\0\3\0", 14 },
+		{ 10, "\0\0\51\20\0\0\0\0\0\0\5\0\3\0\2x", 16 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		make_notify();
+		append(cases[i].section, cases[i].record, cases[i].octets);
+		CU_ASSERT_EQUAL(handle("192.0.2.2"), NOTIFY_MALFORMED);
+		CU_ASSERT_EQUAL(wire_peek_be16(reply + 10), 0);
+	}
+	make_notify();
+	append(10, "\0\0\51\20\0\0\0\0\0\0\6\0\3\0\2xy", 17);
+	CU_ASSERT_EQUAL(handle("192.0.2.2"), NOTIFY_ACCEPTED);
+}
+
 // The longest names everywhere still fit the reply.
 static void longest_reply(void)
 {
@@ -465,6 +491,7 @@ static const struct unit_test tests[] = {
 	{ "other messages", other_messages },
 	{ "EDNS is answered", edns_is_answered },
 	{ "EDNS errors", edns_errors },
+	{ "EDNS misplaced", edns_misplaced },
 	{ "longest reply", longest_reply },
 	{ "texts", texts },
 };
