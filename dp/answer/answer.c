@@ -163,6 +163,8 @@ static size_t reply_limit(const struct answer_item *item, const struct query *q,
 // Why a query is refused that is not looked up at all.
 static enum edns_error error_of(const struct query *q)
 {
+	if (q->rcode == RCODE_FORMERR && q->qtype == RRTYPE_NXNAME)
+		return EDNS_ERROR_QUERY_TYPE;
 	if (q->rcode != RCODE_NOTIMP && q->rcode != RCODE_REFUSED)
 		return EDNS_ERROR_NONE;
 	if (q->flags & DNS_OPCODE_MASK)

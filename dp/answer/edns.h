@@ -30,6 +30,7 @@ enum edns_error {
 	EDNS_ERROR_NOT_AUTHORITATIVE = 20,
 	EDNS_ERROR_NOT_SUPPORTED = 21,
 	EDNS_ERROR_INVALID_DATA = 24,
+	EDNS_ERROR_QUERY_TYPE = 30,
 };
 
 // What a query's options ask for.

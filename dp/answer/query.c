@@ -162,9 +162,8 @@ static enum query_fate judge(struct query *q, bool may_punt)
 	if (q->tsig) {
 		if (may_punt)
 			return QUERY_PUNT;
-		// To answer unsigned would be wrong, and no key is known here:
-		// NOTAUTH (RFC 8945 section 5.2.1), without data.
-		return error(q, RCODE_NOTAUTH);
+		// Who knows keys has looked at it before, and could not read it.
+		return error(q, RCODE_FORMERR);
 	}
 	if (q->rcode != RCODE_NOERROR)
 		return QUERY_ERROR;
@@ -174,10 +173,13 @@ static enum query_fate judge(struct query *q, bool may_punt)
 		return QUERY_CHAOS;
 	if (q->qclass != RRCLASS_IN && q->qclass != RRCLASS_ANY)
 		return error(q, RCODE_REFUSED);
-	// Transfers are not given. All other meta types own no data anywhere and
-	// are answered so, as Knot and NSD do; ANY is seen to where data is taken.
+	// Transfers are not given, and NXNAME is not to be asked for (RFC 9824 section 3.4).
+	// All other meta types own no data anywhere and are answered so, as Knot and NSD do;
+	// ANY is seen to where data is taken.
 	if (q->qtype == RRTYPE_AXFR || q->qtype == RRTYPE_IXFR)
 		return error(q, RCODE_REFUSED);
+	if (q->qtype == RRTYPE_NXNAME)
+		return error(q, RCODE_FORMERR);
 	return QUERY_RESOLVE;
 }
 

@@ -14,7 +14,8 @@ import questions
 from questions import TYPE
 
 BIND, KNOT, NSD = "bind", "knot", "nsd"
-META = (0, *range(128, 255))
+NXNAME = 128
+META = (0, *range(129, 255))
 DENIAL = (TYPE["NSEC"], TYPE["NSEC3"])
 STAR = b"*"
 
@@ -57,6 +58,10 @@ def aliases_of(reply):
 def meta_type(d):
     return d.query.rdtype in META and (d.peer, d.theirs.rcode) in (
         (BIND, dns.rcode.FORMERR), (KNOT, dns.rcode.NOTIMP))
+
+
+def nxname(d):
+    return d.query.rdtype == NXNAME and d.ours.rcode == dns.rcode.FORMERR
 
 
 def sig_or_key(d):
@@ -139,7 +144,7 @@ def cut_off(d):
         d.ours.flags & d.theirs.flags & dns.flags.TC)
 
 
-ROWS = (meta_type, sig_or_key, nsec_at_cut, any_behind_dname, dname_into_itself,
+ROWS = (meta_type, nxname, sig_or_key, nsec_at_cut, any_behind_dname, dname_into_itself,
         dname_of_wildcard, below_dname, owner_of_nsec3, star_without_parent, alias_out,
         denial_type, one_tree, no_proof, lower_case, octet_zero, cut_off)
 

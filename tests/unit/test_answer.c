@@ -160,10 +160,19 @@ static void test_edns(void)
 	RAW(FORMERR, 1, 0, 0, 1, "\0\0\51\4\320\0\0\0\0\0\6\0\3\0\3ab");
 }
 
+// Not to be asked for (RFC 9824 section 3.4).
+static void test_nxname(void)
+{
+	ASK(&world, FORMERR, "a.z.test.", RRTYPE_NXNAME);
+	ASK(&world, FORMERR "opt 1232 0 0000 6 000f0002001e\n", "a.z.test.", RRTYPE_NXNAME,
+	    .edns = 1232);
+	ASK(&world, FORMERR, "example.", RRTYPE_NXNAME);
+}
+
 static void test_tsig(void)
 {
-	RAW("rcode 9\n", 1, 0, 0, 1, TSIG0);
-	RAW("rcode 9\n" REPLY0, 1, 0, 0, 2, OPT0 TSIG0);
+	RAW(FORMERR, 1, 0, 0, 1, TSIG0);
+	RAW(FORMERR REPLY0, 1, 0, 0, 2, OPT0 TSIG0);
 	// TSIG must be the last record, once, in the additional section.
 	RAW(FORMERR, 1, 0, 0, 2, TSIG0 OPT0);
 	RAW(FORMERR, 1, 0, 0, 2, TSIG0 TSIG0);
@@ -308,6 +317,7 @@ static const struct unit_test tests[] = {
 	{ "long names", test_long_names },
 	{ "other records", test_other_records },
 	{ "edns", test_edns },
+	{ "nxname", test_nxname },
 	{ "tsig", test_tsig },
 	{ "chaos", test_chaos },
 	{ "counters", test_counters },
