@@ -215,19 +215,23 @@ def stage_tsan():
         "-Ddpdk=disabled", "-Db_sanitize=thread", "-Db_lundef=false"])
     if not directory:
         return
-    # ThreadSanitizer's shadow wants the address space as it is without randomisation.
-    calm = ["setarch", "-R"]
-    if subprocess.run([*calm, "true"], check=False, capture_output=True).returncode != 0:
-        calm = []
-    meson_tests("tsan", directory, patience=5, env=SANITIZERS, wrap=" ".join(calm) or None)
+    meson_tests("tsan", directory, patience=5, env=SANITIZERS, wrap=" ".join(calm()) or None)
 
 
-def pytest(name, paths, limit_s, env):
+def calm():
+    """Begins commands whose children ThreadSanitizer looks at: its shadow wants the address
+    space as it is without randomisation."""
+    argv = ["setarch", "-R"]
+    done = subprocess.run([*argv, "true"], check=False, capture_output=True)
+    return argv if done.returncode == 0 else []
+
+
+def pytest(name, paths, limit_s, env, wrap=()):
     say(f"pytest {name}")
     record = os.path.join(LOGS, name + ".xml")
     if os.path.exists(record):
         os.unlink(record)
-    status = run(name, ["/usr/bin/python3", "-m", "pytest", "-ra", "--tb=short", "-p",
+    status = run(name, [*wrap, "/usr/bin/python3", "-m", "pytest", "-ra", "--tb=short", "-p",
                         "no:cacheprovider", "--junitxml", record, *paths], limit_s, env)
     cases = list(ElementTree.parse(record).iter("testcase")) if os.path.exists(record) else []
     bad = status != 0
@@ -247,13 +251,13 @@ def pytest(name, paths, limit_s, env):
         show_tail(name)
 
 
-def on_build(name, compiler_stage, paths, limit_s):
+def on_build(name, compiler_stage, paths, limit_s, wrap=()):
     """The pytest cases of some paths, on the build of another stage."""
     directory = "build-test-" + compiler_stage
     if not os.path.exists(os.path.join(directory, "ctrl/understudyd")):
         count("fail", name, f"no daemon in {directory}: run the stage {compiler_stage} first")
         return
-    pytest(name, paths, limit_s, {"UNDERSTUDY_BUILD": directory})
+    pytest(name, paths, limit_s, {"UNDERSTUDY_BUILD": directory}, wrap)
 
 
 def stage_port():
@@ -289,6 +293,11 @@ def stage_e2e_asan():
                  lambda: on_build("e2e-asan-hostile", "asan", hostile, 900))
 
 
+def stage_e2e_tsan():
+    """Where the loop and other threads share most: the store, transfers, the control socket."""
+    on_build("e2e-tsan", "tsan", e2e_files(["store", "ixfr", "control"]), 600, calm())
+
+
 def stage_differential():
     """Nasty zones, and the same questions to four servers; see docs/testing.md."""
     directory = "build-test-gcc"
@@ -317,6 +326,7 @@ STAGES = {
     "port": stage_port,
     "e2e": stage_e2e,
     "e2e-asan": stage_e2e_asan,
+    "e2e-tsan": stage_e2e_tsan,
     "differential": stage_differential,
 }
 

@@ -153,9 +153,11 @@ class Understudy(Secondary):
         return [self.program("understudyd"), "-c", self.path("understudy.yaml")]
 
     def environment(self):
+        shown = os.path.join(PROJECT, self.build, "tests/support/libseen_close.so")
         return {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
                 "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-                "TSAN_OPTIONS": "exitcode=99"}
+                "TSAN_OPTIONS": "exitcode=99",
+                **({"LD_PRELOAD": shown} if os.path.exists(shown) else {})}
 
     def ready(self):
         self.must_live()
