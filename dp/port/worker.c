@@ -79,7 +79,14 @@ static void take_punt(struct burst *b, struct rte_mbuf *m, enum frame_class clas
 	b->punts[b->punt_count++] = m;
 }
 
-// A frame in several segments is longer than any query: it is for the kernel.
+// Whether a reply may be written over the frame. One in several segments is longer than
+// any query, and octets that others may hold are theirs too: both are for the kernel.
+// A buffer of the driver's (RTE_MBUF_F_EXTERNAL) is this frame's alone.
+static bool is_writable(const struct rte_mbuf *m)
+{
+	return m->nb_segs == 1 && !RTE_MBUF_CLONED(m) && rte_mbuf_refcnt_read(m) == 1;
+}
+
 static void parse(struct worker *w, struct queue *q, struct burst *b)
 {
 	b->query_count = b->punt_count = b->reply_count = 0;
@@ -88,7 +95,7 @@ static void parse(struct worker *w, struct queue *q, struct burst *b)
 	for (unsigned i = 0; i < b->rx_count; i++) {
 		struct rte_mbuf *m = b->rx[i];
 		struct frame *f = &b->frames[b->query_count];
-		if (m->nb_segs == 1)
+		if (is_writable(m))
 			frame_parse(&q->port->local, rte_pktmbuf_mtod(m, uint8_t *), m->data_len,
 				    checked_by_device(m), f);
 		else
@@ -107,7 +114,7 @@ static void checksums_by_device(struct rte_mbuf *m, const struct frame *f)
 {
 	m->l2_len = f->l3;
 	m->l3_len = (uint64_t)(f->dns - FRAME_UDP_LEN - f->l3);
-	m->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM;
+	m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
 	m->ol_flags |=
 		f->family == 4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6;
 }
@@ -121,7 +128,7 @@ static void encapsulate(struct queue *q, struct burst *b)
 		const struct frame *f = &b->frames[i];
 		switch (b->items[i].verdict) {
 		case ANSWER_REPLY:
-			m->ol_flags = 0;
+			m->ol_flags &= RTE_MBUF_F_EXTERNAL; // whose buffer it is stays so
 			m->data_len = (uint16_t)frame_reply(rte_pktmbuf_mtod(m, uint8_t *), f,
 							    b->items[i].reply_len, offload);
 			m->pkt_len = m->data_len;
