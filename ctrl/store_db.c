@@ -17,7 +17,7 @@
 #include "understudy/wire.h"
 
 #define MAP_OCTETS   (UINT64_C(32) << 30)
-#define CHILD_S      60
+#define CHILD_S      60 // without any progress
 #define ENTRY_HEAD   8u
 #define WRITE_OCTETS (1u << 20)
 
@@ -45,35 +45,45 @@ static int open_env(MDB_env **env, const char *path, unsigned flags)
 
 // ---- what was there
 
-static bool write_all(int fd, struct buffer *b)
+static int write_all(int fd, struct buffer *b)
 {
 	for (size_t at = 0; at < b->len;) {
 		ssize_t n = write(fd, b->octets + at, b->len - at);
 		if (n < 0)
-			return false;
+			return errno;
 		at += (size_t)n;
 	}
 	b->len = 0;
-	return true;
+	alarm(CHILD_S);
+	return 0;
 }
 
-static bool hand_over(struct buffer *b, const MDB_val *key, const MDB_val *value)
+static int hand_over(struct buffer *b, const MDB_val *key, const MDB_val *value)
 {
-	if (key->mv_size > STORE_KEY_MAX || value->mv_size > UINT32_MAX / 2 ||
-	    buffer_reserve(b, ENTRY_HEAD + key->mv_size + value->mv_size))
-		return false;
+	if (key->mv_size > STORE_KEY_MAX || value->mv_size > UINT32_MAX / 2)
+		return EUCLEAN;
+	if (buffer_reserve(b, ENTRY_HEAD + key->mv_size + value->mv_size))
+		return ENOMEM;
 	struct wire_out w = wire_out_init(b->octets + b->len, b->cap - b->len);
 	wire_put_u32(&w, (uint32_t)key->mv_size);
 	wire_put_u32(&w, (uint32_t)value->mv_size);
 	wire_put_bytes(&w, key->mv_data, key->mv_size);
 	wire_put_bytes(&w, value->mv_data, value->mv_size);
 	b->len += wire_out_len(&w);
-	return true;
+	return 0;
 }
 
-// In the child. A walk that goes in circles ends once it has handed over more
-// than the file can hold.
-static bool walk(const char *path, uint64_t most, int out)
+// Why the file could not be opened: what the system lacks says nothing about the file.
+static int verdict_of(int e)
+{
+	bool lacks = e == ENOMEM || e == EACCES || e == EPERM || e == EMFILE || e == ENFILE;
+	return lacks ? e : EUCLEAN;
+}
+
+// In the child: 0, EUCLEAN if the file is damaged, or what kept it from being read. A walk
+// that goes in circles ends once it has handed over more than the file can hold: there
+// too an entry has a head, of as many octets.
+static int walk(const char *path, uint64_t most, int out)
 {
 	MDB_env *env;
 	MDB_txn *txn;
@@ -81,18 +91,26 @@ static bool walk(const char *path, uint64_t most, int out)
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	struct buffer b = { 0 };
-	if (open_env(&env, path, MDB_RDONLY | MDB_NOLOCK) ||
-	    mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi) ||
-	    mdb_cursor_open(txn, dbi, &cursor))
-		return false;
-	int e;
-	for (uint64_t given = 0; (e = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0;) {
-		given += key.mv_size + value.mv_size;
-		if (given > most || !hand_over(&b, &key, &value) ||
-		    (b.len > WRITE_OCTETS && !write_all(out, &b)))
-			return false;
+	int e = open_env(&env, path, MDB_RDONLY | MDB_NOLOCK);
+	if (!e)
+		e = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+	if (!e)
+		e = mdb_dbi_open(txn, NULL, 0, &dbi);
+	if (!e)
+		e = mdb_cursor_open(txn, dbi, &cursor);
+	if (e)
+		return verdict_of(e);
+	uint64_t given = 0;
+	while ((e = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		given += ENTRY_HEAD + key.mv_size + value.mv_size;
+		e = given > most ? EUCLEAN : hand_over(&b, &key, &value);
+		if (!e && b.len > WRITE_OCTETS)
+			e = write_all(out, &b);
+		if (e)
+			return e;
 	}
-	return write_all(out, &b) && e == MDB_NOTFOUND;
+	int unwritten = write_all(out, &b);
+	return unwritten ? unwritten : e == MDB_NOTFOUND ? 0 : verdict_of(e);
 }
 
 static _Noreturn void child(const char *path, uint64_t most, int out)
@@ -105,7 +123,22 @@ static _Noreturn void child(const char *path, uint64_t most, int out)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setrlimit(RLIMIT_CORE, &none);
 	alarm(CHILD_S);
-	_exit(walk(path, most, out) ? EXIT_SUCCESS : EXIT_FAILURE);
+	_exit(walk(path, most, out));
+}
+
+// A damaged file may crash its reader. Whatever else ends it early is none of the file's
+// doing, and the file is as good as it was.
+static enum result verdict(int status, bool *whole)
+{
+	int e = WIFEXITED(status) ? WEXITSTATUS(status) : EUCLEAN;
+	int by = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	*whole = e == 0;
+	if (by == SIGALRM)
+		e = ETIMEDOUT;
+	else if (by && by != SIGSEGV && by != SIGBUS && by != SIGABRT && by != SIGFPE &&
+		 by != SIGILL)
+		e = EINTR;
+	return result_of(e == EUCLEAN ? 0 : e);
 }
 
 enum result store_salvage_read(const char *path, struct store_salvage *out)
@@ -126,8 +159,9 @@ enum result store_salvage_read(const char *path, struct store_salvage *out)
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	out->whole = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
-	enum result r = fstat(fd, &st) == 0 ? RESULT_OK : RESULT_IO;
+	enum result r = verdict(status, &out->whole);
+	if (r == RESULT_OK && fstat(fd, &st) != 0)
+		r = RESULT_IO;
 	if (r == RESULT_OK && st.st_size > 0) {
 		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (p != MAP_FAILED) {
@@ -137,7 +171,9 @@ enum result store_salvage_read(const char *path, struct store_salvage *out)
 			r = RESULT_NO_MEMORY;
 		}
 	}
+	int saved = errno;
 	close(fd);
+	errno = saved;
 	return r;
 }
 

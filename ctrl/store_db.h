@@ -21,7 +21,8 @@ struct store_salvage {
 	bool whole; // the reader came to the end
 };
 
-// RESULT_OK, also where there is no file; RESULT_IO; RESULT_NO_MEMORY.
+// RESULT_OK, also where there is no file, or a damaged one. RESULT_IO with errno, or
+// RESULT_NO_MEMORY: it could not be read now, which says nothing about the file.
 enum result store_salvage_read(const char *path, struct store_salvage *out);
 void store_salvage_free(struct store_salvage *s);
 

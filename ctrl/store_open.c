@@ -240,7 +240,7 @@ static enum result read_states(struct store *s, const char *path)
 	enum result r = store_salvage_read(path, &s->salvage);
 	while (r == RESULT_OK && store_salvage_next(&s->salvage, &at, &e))
 		r = take_entry(s, &e);
-	if (!s->salvage.whole || s->stats.refused)
+	if (r == RESULT_OK && (!s->salvage.whole || s->stats.refused))
 		log_warning("%s is damaged: what does not verify there is left out", path);
 	for (size_t i = 0; i < s->buckets && r == RESULT_OK; i++) {
 		for (struct store_zone *z = s->bucket[i]; z && r == RESULT_OK; z = z->next) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -772,6 +773,34 @@ static void test_full_disk(void)
 	rmdir(folder);
 }
 
+// What is stored cannot be read for now, for the reader is ended from without: that is
+// not damage, and nothing is lost by it.
+static void test_unreadable(void)
+{
+	char folder[64];
+	struct fixture f;
+	struct store_timers got;
+	struct rlimit limit, little;
+	make_folder(folder);
+	begin(&f, folder);
+	store_whole(&f, "small.example", small_text);
+	CU_ASSERT_EQUAL(store_start(f.store), RESULT_OK);
+	CU_ASSERT(settled(zone_of(&f, "small.example")));
+	end(&f);
+	CU_ASSERT_EQUAL(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	little = (struct rlimit){ .rlim_cur = 1, .rlim_max = limit.rlim_max };
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &little), 0);
+	enum result r = open_fixture(&f, folder);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	CU_ASSERT_EQUAL(r, RESULT_IO);
+	rcu_reader_online();
+	world_close(&f.world);
+	begin(&f, folder);
+	CU_ASSERT_EQUAL(load(&f, "small.example", &got), 7);
+	end(&f);
+	remove_folder(folder);
+}
+
 static void remove_zone_file(const char *path, void *arg)
 {
 	size_t len = strlen(path);
@@ -816,4 +845,5 @@ UNIT_MAIN("store", { "CRC32C", test_crc }, { "round trip", test_round_trip },
 	  { "flipped state", test_flipped_state }, { "flipped octets", test_flipped },
 	  { "flipped octets in files", test_flipped_files }, { "state lost", test_state_lost },
 	  { "purge", test_purge }, { "one daemon a folder", test_one_daemon },
-	  { "full disk", test_full_disk }, { "file gone", test_file_gone })
+	  { "full disk", test_full_disk }, { "file gone", test_file_gone },
+	  { "unreadable for now", test_unreadable })
