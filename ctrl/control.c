@@ -6,6 +6,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,10 +231,37 @@ static void accept_connection(struct control *c)
 		start_reading(n);
 }
 
+static void on_pipe_closed(uv_handle_t *handle)
+{
+	struct control *c = handle->data;
+	c->listening = false;
+}
+
+// A failure that lasts, as of descriptors, is tried again with the next sweep.
 static void on_connection(uv_stream_t *server, int status)
 {
 	if (status == 0)
 		accept_connection(server->data);
+	else
+		uv_close((uv_handle_t *)server, on_pipe_closed);
+}
+
+static int start_listening(struct control *c)
+{
+	int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	uv_pipe_init(c->options.loop, &c->pipe, 0);
+	c->pipe.data = c;
+	c->listening = true;
+	int e = uv_pipe_open(&c->pipe, fd);
+	if (e)
+		close(fd);
+	else
+		e = uv_listen((uv_stream_t *)&c->pipe, BACKLOG, on_connection);
+	if (e)
+		uv_close((uv_handle_t *)&c->pipe, on_pipe_closed);
+	return e;
 }
 
 // Whether the peer has closed its socket, and not just its direction: of a connection
@@ -250,7 +278,9 @@ static void on_idle_timer(uv_timer_t *timer)
 	struct control *c = timer->data;
 	uint64_t now_ms = uv_now(c->options.loop);
 	struct control_connection *n, *next;
-	if (c->unaccepted)
+	if (!c->listening)
+		start_listening(c);
+	else if (c->unaccepted)
 		accept_connection(c);
 	for (n = c->connections; n; n = next) {
 		next = n->next;
@@ -335,12 +365,10 @@ struct control *control_new(const struct control_options *options, char *why, si
 	}
 	c->options = *options;
 	c->options.path = c->path;
+	c->fd = fd;
 	uv_timer_init(options->loop, &c->idle_timer);
-	uv_pipe_init(options->loop, &c->pipe, 0);
-	c->pipe.data = c->idle_timer.data = c;
-	int e = uv_pipe_open(&c->pipe, fd);
-	if (!e)
-		e = uv_listen((uv_stream_t *)&c->pipe, BACKLOG, on_connection);
+	c->idle_timer.data = c;
+	int e = start_listening(c);
 	if (!e)
 		e = uv_timer_start(&c->idle_timer, on_idle_timer, SWEEP_MS, SWEEP_MS);
 	if (e) {
@@ -357,8 +385,10 @@ void control_stop(struct control *c)
 {
 	while (c->connections)
 		close_connection(c->connections);
-	uv_close((uv_handle_t *)&c->pipe, NULL);
+	if (c->listening && !uv_is_closing((uv_handle_t *)&c->pipe))
+		uv_close((uv_handle_t *)&c->pipe, on_pipe_closed);
 	uv_close((uv_handle_t *)&c->idle_timer, NULL);
+	close(c->fd);
 	unlink(c->path);
 }
 

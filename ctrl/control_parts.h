@@ -13,7 +13,9 @@ struct control_connection;
 struct control {
 	struct control_options options;
 	char *path;
-	uv_pipe_t pipe;
+	int fd;         // the listening socket
+	uv_pipe_t pipe; // has a copy of it
+	bool listening; // the pipe is there, open or closing
 	uv_timer_t idle_timer;
 	struct control_connection *connections;
 	unsigned count;

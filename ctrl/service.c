@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "service_parts.h"
@@ -13,6 +14,7 @@
 #define SWEEP_MS           500
 #define TCP_BACKLOG        256
 #define UDP_RECEIVE_OCTETS (4 << 20)
+#define FILES_KEPT         256
 
 void service_peer(struct answer_peer *out, const struct sockaddr *from,
 		  enum answer_transport transport)
@@ -87,14 +89,24 @@ static void close_handles(struct listener *l)
 	uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+// What lasts must not be tried at once, again and again.
+static void begin_anew(struct listener *l)
 {
-	struct listener *l = stream->data;
-	if (status || tcp_accept(l))
-		return;
 	uv_timer_t *retry = &l->service->retry_timer;
 	close_handles(l);
 	uv_timer_start(retry, retry->timer_cb, RETRY_MS, 0);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct listener *l = stream->data;
+	char text[CONFIG_ADDRESS_TEXT];
+	if (status == 0 && tcp_accept(l))
+		return;
+	log_limited(&l->service->log, LOG_LEVEL_ERROR, "cannot accept on %s: %s",
+		    config_address_text(&l->address, text),
+		    uv_strerror(status ? status : UV_ENOMEM));
+	begin_anew(l);
 }
 
 // libuv takes both sockets over. Returns 0 or its error.
@@ -197,9 +209,25 @@ static bool has_listener(const struct service *s, const struct config_address *a
 	return false;
 }
 
+// As many as descriptors allow: what is no client's connection needs some too.
+static unsigned most_connections(const struct config *c)
+{
+	struct rlimit limit;
+	unsigned most = c->tcp.max_connections;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return most;
+	rlim_t kept = FILES_KEPT + 2 * c->listen_count + c->transfer.concurrent;
+	rlim_t room = limit.rlim_cur > 2 * kept ? limit.rlim_cur - kept : limit.rlim_cur / 2;
+	if (most <= room)
+		return most;
+	log_warning("tcp.max-connections: %u is taken for %u, for the limit of open files is %llu",
+		    most, (unsigned)room, (unsigned long long)limit.rlim_cur);
+	return (unsigned)room;
+}
+
 enum result service_apply(struct service *s, const struct config *config)
 {
-	s->max_connections = config->tcp.max_connections;
+	s->max_connections = most_connections(config);
 	s->idle_ms = config->tcp.idle_s * 1000u;
 	for (struct listener **at = &s->listeners; *at;) {
 		struct listener *l = *at;

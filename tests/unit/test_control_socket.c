@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "support/accepting.h"
 #include "support/said.h"
 #include "support/serving.h"
 #include "support/world.h"
@@ -294,6 +295,21 @@ static void bounds_connections(void)
 	end(&f);
 }
 
+// A failure that lasts is tried again after a pause, and no earlier; who came waits.
+static void bears_accept_failures(void)
+{
+	struct fixture f;
+	begin(&f);
+	accept_fails = true;
+	int fd = client(&f);
+	usleep(100000);
+	accept_fails = false;
+	CU_ASSERT(accept_failures > 0 && accept_failures < 4);
+	CU_ASSERT(has(fd, "{\"command\":\"status\"}", "version"));
+	close(fd);
+	end(&f);
+}
+
 static void replaces_only_the_dead(void)
 {
 	struct fixture f, g;
@@ -354,5 +370,7 @@ static void forgets_who_left(void)
 UNIT_MAIN("control socket", { "does commands", does_commands },
 	  { "bears nonsense", bears_nonsense },
 	  { "waits for slow readers", waits_for_slow_readers },
-	  { "bounds connections", bounds_connections }, { "forgets who left", forgets_who_left },
+	  { "bounds connections", bounds_connections },
+	  { "bears accept failures", bears_accept_failures },
+	  { "forgets who left", forgets_who_left },
 	  { "replaces only the dead", replaces_only_the_dead })

@@ -11,11 +11,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
+#include "support/accepting.h"
 #include "support/said.h"
 #include "support/serving.h"
 #include "support/world.h"
@@ -487,10 +489,60 @@ static void bounds_connections(void)
 	CU_ASSERT_EQUAL(f.stats.tcp_evicted, 1);
 }
 
+// A failure that lasts is tried again after a pause, and no earlier.
+static void bears_accept_failures(void)
+{
+	struct fixture f;
+	int fd = -1;
+	begin(&f, "");
+	log_set_level(LOG_LEVEL_ERROR - 1);
+	accept_fails = true;
+	fd = client(&f, SOCK_STREAM);
+	CU_ASSERT(is_closed(fd));
+	close(fd);
+	CU_ASSERT(accept_failures > 0 && accept_failures < 4);
+	accept_fails = false;
+	bool well = false;
+	for (uint64_t until_ms = now_ms() + 10000; !well && now_ms() < until_ms; usleep(50000)) {
+		struct sockaddr_in to = { .sin_family = AF_INET,
+					  .sin_port = htons(f.port),
+					  .sin_addr.s_addr = htonl(0x7f000001) };
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		well = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && asks_well(fd, 1);
+		close(fd);
+	}
+	CU_ASSERT(well);
+	end(&f);
+}
+
+// No more connections than there may be files.
+static void bounds_connections_by_files(void)
+{
+	struct fixture f;
+	struct rlimit limit, little;
+	int fds[33];
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	little = (struct rlimit){ .rlim_cur = 64, .rlim_max = limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &little);
+	begin(&f, "max-connections: 100");
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (int i = 0; i < 33; i++) {
+		fds[i] = client(&f, SOCK_STREAM);
+		bool well = asks_well(fds[i], 1);
+		CU_ASSERT(well || i == 32);
+	}
+	for (int i = 0; i < 33; i++)
+		close(fds[i]);
+	end(&f);
+	CU_ASSERT_EQUAL(f.stats.tcp_refused + f.stats.tcp_evicted, 1);
+}
+
 UNIT_MAIN("service", { "answers UDP", answers_udp }, { "refuses NOTIFY", refuses_notify },
 	  { "answers signed", answers_signed }, { "cuts signed answers", cuts_signed_answers },
 	  { "answers in pieces", answers_in_pieces }, { "answers pipelined", answers_pipelined },
 	  { "answers after half-close", answers_after_half_close },
 	  { "closes on nonsense", closes_on_nonsense }, { "closes the idle", closes_the_idle },
 	  { "cuts slow readers off", cuts_slow_readers_off },
-	  { "bounds connections", bounds_connections })
+	  { "bounds connections", bounds_connections },
+	  { "bears accept failures", bears_accept_failures },
+	  { "bounds connections by files", bounds_connections_by_files })
