@@ -236,6 +236,12 @@ static enum result append_deltas(struct group *g, struct work *w)
 	return r;
 }
 
+// Whether it is the system that lacks something: then another file fares no better.
+static bool is_lack(int e)
+{
+	return e == ENOSPC || e == EDQUOT || e == EMFILE || e == ENFILE || e == ENOMEM;
+}
+
 static enum result write_content(struct group *g, struct work *w)
 {
 	const struct store_place before = w->place;
@@ -245,7 +251,7 @@ static enum result write_content(struct group *g, struct work *w)
 		return write_image(g, w);
 	enum result r = w->deltas ? append_deltas(g, w) : RESULT_OK;
 	// A file that is gone or broken must not keep the group from being stored for ever.
-	if (r != RESULT_IO || (errno != ENOENT && errno != EIO))
+	if (r != RESULT_IO || is_lack(errno))
 		return r;
 	w->place = before;
 	w->appended = false;
@@ -259,8 +265,8 @@ static enum result put_state(struct group *g, struct work *w)
 	uint8_t key[STORE_KEY_MAX], octets[STORE_STATE_MAX];
 	size_t key_len = store_key('s', w->zone, key);
 	struct store_state state = { .place = w->place };
-	if (!w->timers) // memory ran out when they were noted; the next change brings others
-		return w->image || w->appended ? RESULT_NO_MEMORY : RESULT_OK;
+	if (!w->timers)
+		return RESULT_OK;
 	memcpy(&state.timers, w->timers, store_timers_octets(w->timers));
 	const struct store_entry e = { .key = key,
 				       .key_len = key_len,
@@ -338,6 +344,13 @@ static enum result write_group(struct group *g)
 	return r;
 }
 
+// Memory ran out when its timers were noted: it waits for the next change, which brings
+// others.
+static bool lacks_timers(const struct store_zone *z)
+{
+	return !z->timers && (z->whole || z->deltas);
+}
+
 // Takes what is due, as much as makes a group; the lock is held.
 static void take_group(struct store *s, struct group *g)
 {
@@ -347,6 +360,10 @@ static void take_group(struct store *s, struct group *g)
 		s->due = z->next_due;
 		if (!s->due)
 			s->due_end = &s->due;
+		s->stats.due--;
+		z->due = false;
+		if (lacks_timers(z))
+			continue;
 		g->works[g->count++] = (struct work){ .zone = z,
 						      .whole = z->whole,
 						      .purge = z->purge,
@@ -354,13 +371,12 @@ static void take_group(struct store *s, struct group *g)
 						      .deltas = z->deltas,
 						      .old = z->place,
 						      .place = z->place };
-		z->due = z->whole = z->purge = false;
+		z->whole = z->purge = false;
 		z->storing = true;
 		z->timers = NULL;
 		z->deltas = NULL;
 		z->deltas_end = &z->deltas;
 		z->delta_octets = 0;
-		s->stats.due--;
 	}
 }
 

@@ -801,15 +801,20 @@ static void test_unreadable(void)
 	remove_folder(folder);
 }
 
+// The last zone file that was removed.
+static char removed_path[512];
+
 static void remove_zone_file(const char *path, void *arg)
 {
 	size_t len = strlen(path);
 	if (len > 5 && strcmp(path + len - 5, ".zone") == 0)
 		*(int *)arg += unlink(path) == 0;
+	snprintf(removed_path, sizeof(removed_path), "%s", path);
 }
 
-// Somebody removed a zone's file: no other zone suffers, and this one is stored anew.
-static void test_file_gone(void)
+// Somebody removed a zone's file, or put another thing in its place: no other zone
+// suffers, and this one is stored anew.
+static void file_goes(bool replaced)
 {
 	char folder[64], zones[80];
 	struct fixture f;
@@ -824,6 +829,8 @@ static void test_file_gone(void)
 	snprintf(zones, sizeof(zones), "%s/zones", folder);
 	each_file(zones, remove_zone_file, &removed);
 	CU_ASSERT_EQUAL(removed, 1);
+	if (replaced)
+		CU_ASSERT_EQUAL(mkdir(removed_path, 0700), 0);
 	CU_ASSERT_PTR_NOT_NULL(change_host(&f, "large.example", 3, 1).delta);
 	store_whole(&f, "small.example", small_text);
 	uint32_t want = digest(&f, "large.example");
@@ -837,7 +844,18 @@ static void test_file_gone(void)
 	CU_ASSERT_EQUAL(digest(&f, "large.example"), want);
 	end(&f);
 	free(large);
+	rmdir(removed_path);
 	remove_folder(folder);
+}
+
+static void test_file_gone(void)
+{
+	file_goes(false);
+}
+
+static void test_file_replaced(void)
+{
+	file_goes(true);
 }
 
 UNIT_MAIN("store", { "CRC32C", test_crc }, { "round trip", test_round_trip },
@@ -846,4 +864,4 @@ UNIT_MAIN("store", { "CRC32C", test_crc }, { "round trip", test_round_trip },
 	  { "flipped octets in files", test_flipped_files }, { "state lost", test_state_lost },
 	  { "purge", test_purge }, { "one daemon a folder", test_one_daemon },
 	  { "full disk", test_full_disk }, { "file gone", test_file_gone },
-	  { "unreadable for now", test_unreadable })
+	  { "file replaced", test_file_replaced }, { "unreadable for now", test_unreadable })
