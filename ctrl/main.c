@@ -40,12 +40,13 @@
 #define EXIT_USAGE  2
 #define WHY_OCTETS  512
 #define THREADS_MAX 256
+#define SIGNALS     3
 
 struct daemon {
 	const char *config_path;
 	struct config *config;
 	uv_loop_t loop;
-	uv_signal_t signals[3];
+	uv_signal_t signals[SIGNALS];
 	struct zonedb *db;
 	struct store *store;
 	struct additions *additions; // NULL: without a store
@@ -435,14 +436,17 @@ static void stop(void *arg)
 		service_stop(d->service);
 	if (d->zones)
 		zones_stop(d->zones);
-	for (size_t i = 0; i < sizeof(d->signals) / sizeof(d->signals[0]); i++)
-		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	// They are caught to the end: a second one must not kill what still stops.
+	for (size_t i = 0; i < SIGNALS; i++)
+		uv_unref((uv_handle_t *)&d->signals[i]);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
 {
 	struct daemon *d = handle->data;
 	struct report report = { .say = report_to_log };
+	if (d->stopping)
+		return;
 	if (number != SIGHUP)
 		stop(d);
 	else if (!reload(d, &report))
@@ -466,14 +470,24 @@ static json_t *about(void *arg)
 			 d->config_path, "listen", listen);
 }
 
+static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+
 static void start_signals(struct daemon *d)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < SIGNALS; i++) {
 		uv_signal_init(&d->loop, &d->signals[i]);
 		d->signals[i].data = d;
-		uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+		uv_signal_start(&d->signals[i], on_signal, signal_numbers[i]);
 	}
+}
+
+static void end_signals(struct daemon *d)
+{
+	for (size_t i = 0; i < SIGNALS; i++) {
+		uv_close((uv_handle_t *)&d->signals[i], NULL);
+		signal(signal_numbers[i], SIG_IGN);
+	}
+	uv_run(&d->loop, UV_RUN_DEFAULT);
 }
 
 // One descriptor for each TCP connection, and some.
@@ -629,6 +643,7 @@ static int run(struct daemon *d)
 	if (d->db)
 		zonedb_free(d->db);
 	rcu_barrier_all();
+	end_signals(d);
 	int e = uv_loop_close(&d->loop);
 	assert(e == 0);
 	(void)e;
