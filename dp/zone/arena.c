@@ -270,7 +270,10 @@ void arena_garbage_apply(struct arena *a, struct arena_garbage *g)
 		retire_if_empty(a, chunk);
 	}
 	pthread_mutex_unlock(&a->lock);
-	arena_garbage_forget(g);
+	if (g->slots)
+		memset(g->slot, 0, g->slots * sizeof(g->slot[0]));
+	g->used = 0;
+	g->cells = 0;
 }
 
 void arena_garbage_forget(struct arena_garbage *g)

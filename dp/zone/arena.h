@@ -85,7 +85,8 @@ struct arena_garbage {
 enum result arena_garbage_note(struct arena_garbage *g, cell_ref ref, uint32_t cells);
 // Room for `chunks` more chunks, so that noting cannot fail.
 enum result arena_garbage_reserve(struct arena_garbage *g, uint32_t chunks);
-// They are garbage from now on; chunks that this empties are retired.
+// They are garbage from now on; chunks that this empties are retired. What is reserved
+// stays so, until arena_garbage_forget.
 void arena_garbage_apply(struct arena *a, struct arena_garbage *g);
 void arena_garbage_forget(struct arena_garbage *g);
 

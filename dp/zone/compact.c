@@ -234,6 +234,7 @@ static enum result compact(struct compacting *c, struct catalog *next)
 	arena_writer_seal(&w);
 	zonedb_swap(db, next, root, 0);
 	arena_garbage_apply(db->arena, &w.garbage);
+	arena_garbage_forget(&w.garbage);
 	return RESULT_OK;
 }
 

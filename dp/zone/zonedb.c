@@ -349,10 +349,13 @@ void zonedb_publish(struct zonedb *db, struct zone_version *const versions[], si
 	versions[0]->next = NULL;
 	for (size_t i = 0; i < n; i++) {
 		arena_garbage_apply(db->arena, &versions[i]->w.garbage);
+		arena_garbage_forget(&versions[i]->w.garbage);
 		free(versions[i]->next);
 		free(versions[i]);
 	}
 	db->outstanding -= n;
+	if (db->outstanding == 0) // else what others have set aside stays
+		arena_garbage_forget(&db->publisher.garbage);
 	db->published++;
 	pthread_mutex_unlock(&db->lock);
 }
