@@ -65,12 +65,6 @@ static int bound_socket(const struct config_address *a, int type)
 	return -1;
 }
 
-static void on_udp(uv_poll_t *poll, int status, int events)
-{
-	if (status == 0 && events & UV_READABLE)
-		udp_serve(poll->data);
-}
-
 static void on_listener_closed(uv_handle_t *handle)
 {
 	struct listener *l = handle->data;
@@ -95,6 +89,15 @@ static void begin_anew(struct listener *l)
 	uv_timer_t *retry = &l->service->retry_timer;
 	close_handles(l);
 	uv_timer_start(retry, retry->timer_cb, RETRY_MS, 0);
+}
+
+// libuv has given up polling then.
+static void on_udp(uv_poll_t *poll, int status, int events)
+{
+	if (status)
+		begin_anew(poll->data);
+	else if (events & UV_READABLE)
+		udp_serve(poll->data);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
