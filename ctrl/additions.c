@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "folder.h"
 
 #define COPIES    2
 #define SUM_TEXT  9 // eight digits and a space
@@ -269,7 +270,7 @@ static enum result rewrite(const struct additions *a, const char *path)
 		ok = (fclose(f) == 0) & ok;
 	else if (fd >= 0)
 		close(fd);
-	if (ok && rename(part, path) == 0)
+	if (ok && folder_rename(part, path) == RESULT_OK)
 		return RESULT_OK;
 	int saved = errno;
 	unlink(part);
@@ -440,5 +441,5 @@ enum result additions_sync(const struct additions *a)
 		if (fdatasync(a->fd[i]) != 0)
 			return RESULT_IO;
 	}
-	return RESULT_OK;
+	return folder_sync(a->path[0]); // they may be new
 }

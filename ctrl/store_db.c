@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "understudy/wire.h"
 
 #define MAP_OCTETS   (UINT64_C(32) << 30)
@@ -251,7 +252,7 @@ enum result store_db_new(const char *path, struct store_db **out)
 enum result store_db_adopt(struct store_db *db)
 {
 	int e = mdb_env_sync(db->env, 1);
-	if (!e && rename(db->path_new, db->path) != 0)
+	if (!e && folder_rename(db->path_new, db->path) != RESULT_OK)
 		e = errno;
 	if (e)
 		return result_of(e);

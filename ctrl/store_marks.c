@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "folder.h"
 #include "understudy/wire.h"
 
 #define MARK_OCTETS 28u
@@ -119,7 +120,8 @@ enum result store_marks_new(const char *path, const struct store_mark *list, siz
 	}
 	if (f)
 		ok = (fclose(f) == 0) & ok;
-	if (ok && rename(part, path) == 0) {
+	ok = ok && fdatasync(out) == 0;
+	if (ok && folder_rename(part, path) == RESULT_OK) {
 		*fd = out;
 		return RESULT_OK;
 	}
