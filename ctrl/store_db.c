@@ -201,8 +201,9 @@ bool store_salvage_next(const struct store_salvage *s, size_t *at, struct store_
 // ---- the fresh one
 
 struct store_db {
-	char *path, *path_new;
+	char *path, *path_new; // the second: until it is adopted
 	MDB_env *env;
+	bool panicked; // a meta page could not be written: LMDB refuses all until it is opened anew
 	MDB_txn *txn;
 	MDB_dbi dbi;
 };
@@ -256,9 +257,24 @@ enum result store_db_adopt(struct store_db *db)
 		e = errno;
 	if (e)
 		return result_of(e);
-	mdb_env_close(db->env);
+	free(db->path_new);
+	db->path_new = NULL;
+	return store_db_reopen(db);
+}
+
+bool store_db_broken(const struct store_db *db)
+{
+	return !db->env || db->panicked;
+}
+
+enum result store_db_reopen(struct store_db *db)
+{
+	if (db->env)
+		mdb_env_close(db->env);
 	db->env = NULL;
-	return result_of(db_open(db, db->path, 0));
+	int e = db_open(db, db->path, 0);
+	db->panicked = e != 0;
+	return result_of(e);
 }
 
 void store_db_free(struct store_db *db)
@@ -268,6 +284,8 @@ void store_db_free(struct store_db *db)
 	store_db_abort(db);
 	if (db->env)
 		mdb_env_close(db->env);
+	if (db->path_new)
+		unlink(db->path_new);
 	free(db->path);
 	free(db->path_new);
 	free(db);
@@ -280,6 +298,7 @@ enum result store_db_begin(struct store_db *db)
 	int e = mdb_txn_begin(db->env, NULL, 0, &db->txn);
 	if (e)
 		db->txn = NULL;
+	db->panicked = e == MDB_PANIC;
 	return result_of(e);
 }
 
@@ -315,6 +334,8 @@ enum result store_db_read(struct store_db *db, const void *key, size_t key_len, 
 {
 	MDB_txn *txn;
 	MDB_val k = { key_len, (void *)(uintptr_t)key }, v;
+	if (!db->env)
+		return result_of(EBADF);
 	int e = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
 	if (e)
 		return result_of(e);
