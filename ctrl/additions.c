@@ -278,20 +278,29 @@ static enum result rewrite(const struct additions *a, const char *path)
 	return RESULT_IO;
 }
 
-// The same line into both files, or into none.
+// Whether the file ends within a line, of a write that was cut short.
+static bool is_torn(int fd, off_t end)
+{
+	char last;
+	return end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n';
+}
+
+// The same line into both files, or into none. One behind a torn line begins anew.
 static enum result append(const struct additions *a, const char *text)
 {
 	char *line;
 	off_t end[COPIES] = { 0 };
 	bool ok = true;
-	int len = asprintf(&line, "%08x %s\n", crc32c(0, text, strlen(text)), text);
+	int len = asprintf(&line, "\n%08x %s\n", crc32c(0, text, strlen(text)), text);
 	if (len < 0)
 		return RESULT_NO_MEMORY;
 	for (unsigned i = 0; i < COPIES; i++)
 		end[i] = lseek(a->fd[i], 0, SEEK_END);
 	for (unsigned i = 0; i < COPIES && ok; i++) {
+		int skip = !is_torn(a->fd[i], end[i]);
 		errno = ENOSPC; // of a write that is short
-		ok = end[i] >= 0 && write(a->fd[i], line, (size_t)len) == len;
+		ok = end[i] >= 0 &&
+		     write(a->fd[i], line + skip, (size_t)(len - skip)) == len - skip;
 	}
 	int saved = errno;
 	for (unsigned i = 0; i < COPIES && !ok; i++) {
@@ -347,7 +356,7 @@ enum result additions_open(const char *folder, struct additions **out)
 			break;
 	}
 	for (unsigned i = 0; i < COPIES && r == RESULT_OK; i++) {
-		a->fd[i] = open(a->path[i], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
+		a->fd[i] = open(a->path[i], O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
 		r = a->fd[i] >= 0 ? RESULT_OK : RESULT_IO;
 	}
 	if (r == RESULT_OK) {

@@ -170,6 +170,30 @@ static void test_damage(void)
 	end();
 }
 
+// The journal cannot be tidied, as on a full disk: what comes behind a torn line lasts.
+static void test_torn(void)
+{
+	char octets[1024], part[2][160];
+	begin();
+	CU_ASSERT_EQUAL(put("a.example", "t", NULL), RESULT_OK);
+	CU_ASSERT_EQUAL(put("b.example", "t", NULL), RESULT_OK);
+	size_t len = read_copy(1, octets, sizeof(octets));
+	for (unsigned copy = 1; copy <= 2; copy++) {
+		snprintf(part[copy - 1], sizeof(part[0]), "%s.new", copy_path(copy));
+		CU_ASSERT_EQUAL(mkdir(part[copy - 1], 0700), 0);
+		write_copy(copy, octets, len - 9);
+	}
+	reopen();
+	CU_ASSERT(has("a.example") && !has("b.example"));
+	CU_ASSERT_EQUAL(put("c.example", "t", NULL), RESULT_OK);
+	reopen();
+	CU_ASSERT(has("a.example") && has("c.example"));
+	CU_ASSERT_EQUAL(additions_count(a), 2);
+	rmdir(part[0]);
+	rmdir(part[1]);
+	end();
+}
+
 static const char text[] = "listen:\n  - address: 127.0.0.1\n"
 			   "primaries:\n  - id: p\n    address: 192.0.2.1\n"
 			   "templates:\n  - id: t\n    primaries: [p]\n"
@@ -214,4 +238,4 @@ static void test_configuration(void)
 }
 
 UNIT_MAIN("additions", { "journal", test_journal }, { "damage", test_damage },
-	  { "mode", test_mode }, { "configuration", test_configuration })
+	  { "torn", test_torn }, { "mode", test_mode }, { "configuration", test_configuration })
