@@ -774,7 +774,10 @@ static void test_no_room_at_all(void)
 // LMDB's: fails at the meta pages as long as the test says so.
 static _Atomic bool meta_fails;
 
-ssize_t pwrite(int fd, const void *octets, size_t len, off_t at)
+// Not what this file calls so: with large files that is pwrite64.
+ssize_t lmdb_pwrite(int fd, const void *octets, size_t len, off_t at) __asm__("pwrite");
+
+ssize_t lmdb_pwrite(int fd, const void *octets, size_t len, off_t at)
 {
 	if (!meta_fails || at >= 2 * 4096 || len > 4096)
 		return syscall(SYS_pwrite64, fd, octets, len, at);
