@@ -200,7 +200,7 @@ static const struct {
 struct kernel_settings {
 	char interface[IF_NAMESIZE];
 	char before[QUIET_SYSCTLS][16]; // "" = not changed
-	bool gro_before;
+	bool gro_before, rxvlan_before;
 };
 
 static enum result sysctl_read(const char *path, char *value, size_t size)
@@ -233,6 +233,27 @@ static enum result gro(const char *interface, bool set, bool *on)
 	if (r == RESULT_OK)
 		*on = value.data != 0;
 	return r;
+}
+
+static enum result flags(const char *interface, uint32_t cmd, uint32_t *value)
+{
+	struct ethtool_value v = { .cmd = cmd, .data = *value };
+	struct ifreq ifr = { .ifr_data = (void *)&v };
+	enum result r = interface_ioctl(interface, SIOCETHTOOL, &ifr);
+	if (r == RESULT_OK)
+		*value = v.data;
+	return r;
+}
+
+// VLAN tags that the device takes out of frames, XDP does not see: a reply would lack them.
+// False if it was so already, or cannot be had.
+static bool rxvlan(const char *interface, bool on)
+{
+	uint32_t before = 0, now;
+	if (flags(interface, ETHTOOL_GFLAGS, &before) != RESULT_OK)
+		return false;
+	now = on ? before | ETH_FLAG_RXVLAN : before & ~(uint32_t)ETH_FLAG_RXVLAN;
+	return now != before && flags(interface, ETHTOOL_SFLAGS, &now) == RESULT_OK;
 }
 
 enum result kernel_quiet(const char *interface, struct kernel_settings **out, char *why,
@@ -270,6 +291,17 @@ enum result kernel_quiet(const char *interface, struct kernel_settings **out, ch
 	return RESULT_OK;
 }
 
+enum result kernel_keep_tags(const char *interface, struct kernel_settings **settings)
+{
+	struct kernel_settings *s = *settings ? *settings : calloc(1, sizeof(*s));
+	if (!s)
+		return RESULT_NO_MEMORY;
+	snprintf(s->interface, sizeof(s->interface), "%s", interface);
+	s->rxvlan_before = rxvlan(interface, false);
+	*settings = s;
+	return RESULT_OK;
+}
+
 void kernel_restore(struct kernel_settings *s)
 {
 	char path[128];
@@ -283,5 +315,7 @@ void kernel_restore(struct kernel_settings *s)
 	}
 	if (s->gro_before)
 		gro(s->interface, true, &s->gro_before);
+	if (s->rxvlan_before)
+		rxvlan(s->interface, true);
 	free(s);
 }

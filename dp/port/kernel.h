@@ -34,5 +34,7 @@ bool kernel_has_addresses(const char *interface);
 struct kernel_settings;
 enum result kernel_quiet(const char *interface, struct kernel_settings **out, char *why,
 			 size_t why_size);
-// Puts back what kernel_quiet changed, and frees. NULL does nothing.
+// Keeps the device from taking VLAN tags out of frames; into *settings, new or kernel_quiet's.
+enum result kernel_keep_tags(const char *interface, struct kernel_settings **settings);
+// Puts back what these changed, and frees. NULL does nothing.
 void kernel_restore(struct kernel_settings *s);

@@ -375,6 +375,8 @@ enum result port_set_up(struct port *p, const struct port_setup *s)
 		r = configure(p, s, &info);
 	if (r == RESULT_OK)
 		r = quiet_kernel(p, s);
+	if (r == RESULT_OK && driver_is(s->device->device, "net_af_xdp") && p->interface[0])
+		r = kernel_keep_tags(p->interface, &p->settings);
 	if (r == RESULT_OK)
 		r = make_queues(p, s, &info);
 	if (r == RESULT_OK)

@@ -243,6 +243,21 @@ def test_killed_and_started_again(wire, hugepages, mode):
     assert "xdp" not in wire.server.ip("link", "show", "eth0")
 
 
+@pytest.mark.parametrize("mode", ["af_xdp", "af_xdp-tap"])
+def test_vlan_tags_stay_in_frames(wire, hugepages, mode):
+    """XDP sees only tags that the device does not take out; at the end it may again."""
+    def taken_out():
+        said = wire.server.run("ethtool", "-k", "eth0")
+        return "rx-vlan-offload: on" in getattr(said, "stdout", said)
+
+    assert taken_out()
+    port = Port(wire, mode)
+    assert port.ask(question()).answer
+    assert not taken_out()
+    port.server.stop()
+    assert taken_out()
+
+
 def test_junk_cannot_starve_the_rest(wire):
     """Far more junk for the kernel than its rate allows: every query is answered, our MAC
     can be found, and TCP goes on."""
