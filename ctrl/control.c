@@ -383,6 +383,7 @@ struct control *control_new(const struct control_options *options, char *why, si
 
 void control_stop(struct control *c)
 {
+	atomic_store_explicit(&c->stopping, true, memory_order_relaxed);
 	while (c->connections)
 		close_connection(c->connections);
 	if (c->listening && !uv_is_closing((uv_handle_t *)&c->pipe))

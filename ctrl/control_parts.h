@@ -2,6 +2,8 @@
 // What control.c (the socket) and control_run.c (the commands) share.
 #pragma once
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "control.h"
@@ -19,7 +21,8 @@ struct control {
 	uv_timer_t idle_timer;
 	struct control_connection *connections;
 	unsigned count;
-	bool unaccepted; // a connection waits: memory had run out
+	_Atomic bool stopping; // seen by the dumps under way
+	bool unaccepted;       // a connection waits: memory had run out
 };
 
 // Does what the request says and returns the whole response, the caller's;

@@ -54,7 +54,7 @@ static void dump(uv_work_t *work)
 						       : RESULT_OK;
 	if (t->result == RESULT_OK) {
 		t->serial = zone_serial(z);
-		zone_text_zone(t->out, view, z);
+		zone_text_zone(t->out, view, z, &t->control->stopping);
 	}
 	rcu_reader_unregister();
 	if (fflush(t->out) || ferror(t->out))

@@ -330,10 +330,12 @@ static void put_node(FILE *to, const struct catalog *view, const struct zone *z,
 	}
 }
 
-void zone_text_zone(FILE *to, const struct catalog *view, const struct zone *z)
+void zone_text_zone(FILE *to, const struct catalog *view, const struct zone *z,
+		    const _Atomic bool *stop)
 {
 	struct zone_iter it;
 	zone_iter_init(&it, view, z);
-	for (const struct node *n; (n = zone_iter_next(&it));)
+	for (const struct node *n;
+	     !atomic_load_explicit(stop, memory_order_relaxed) && (n = zone_iter_next(&it));)
 		put_node(to, view, z, n);
 }
