@@ -40,7 +40,6 @@ struct exception_thread {
 	size_t count;
 	struct exception *exceptions[PORT_MAX];
 	struct pollfd polls[PORT_MAX + 1];
-	struct port_options said_to; // its log
 };
 
 static void count(_Atomic uint64_t *counter, uint64_t n)
@@ -231,20 +230,6 @@ static void keep_time(_Atomic uint64_t *now_s)
 		atomic_store_explicit(now_s, (uint64_t)now.tv_sec, memory_order_relaxed);
 }
 
-// A TAP that somebody has taken away would wake the thread for ever.
-static void leave_the_dead(struct exception_thread *t)
-{
-	for (size_t i = 0; i < t->count; i++) {
-		if (!(t->polls[i].revents & (POLLERR | POLLHUP | POLLNVAL)))
-			continue;
-		t->polls[i].fd = -1;
-		t->polls[i].revents = 0;
-		port_say(&t->said_to, PORT_LOG_ERROR,
-			 "exception interface %s is gone: it is made again with a restart only",
-			 t->exceptions[i]->interface);
-	}
-}
-
 static void *thread_run(void *arg)
 {
 	struct exception_thread *t = arg;
@@ -259,16 +244,14 @@ static void *thread_run(void *arg)
 			continue;
 		}
 		struct timespec wait = { .tv_nsec = t->count ? sleep_ns : ALONE_SLEEP_NS };
-		if (ppoll(t->polls, t->count + 1, &wait, NULL) > 0)
-			leave_the_dead(t);
+		ppoll(t->polls, t->count + 1, &wait, NULL);
 		sleep_ns = RTE_MIN(2 * sleep_ns, IDLE_SLEEP_MAX_NS);
 	}
 	return NULL;
 }
 
 enum result exception_thread_start(struct exception *const exceptions[], size_t count_,
-				   _Atomic uint64_t *now_s, const struct port_options *options,
-				   struct exception_thread **out)
+				   _Atomic uint64_t *now_s, struct exception_thread **out)
 {
 	struct exception_thread *t = calloc(1, sizeof(*t));
 	if (!t)
@@ -276,7 +259,6 @@ enum result exception_thread_start(struct exception *const exceptions[], size_t 
 	t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->now_s = now_s;
 	t->count = count_;
-	t->said_to.log = options->log;
 	for (size_t i = 0; i < count_; i++) {
 		t->exceptions[i] = exceptions[i];
 		t->polls[i] = (struct pollfd){ .fd = exceptions[i]->tap, .events = POLLIN };

@@ -53,6 +53,5 @@ void exception_free(struct exception *e);
 
 struct exception_thread;
 enum result exception_thread_start(struct exception *const exceptions[], size_t count,
-				   _Atomic uint64_t *now_s, const struct port_options *options,
-				   struct exception_thread **out);
+				   _Atomic uint64_t *now_s, struct exception_thread **out);
 void exception_thread_stop(struct exception_thread *t);

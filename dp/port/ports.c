@@ -154,7 +154,7 @@ static enum result deal_queues(struct ports *p, const struct port_options *o)
 	return RESULT_OK;
 }
 
-static enum result start_exception_thread(struct ports *p, const struct port_options *o)
+static enum result start_exception_thread(struct ports *p)
 {
 	struct exception *exceptions[PORT_MAX];
 	sigset_t all, before;
@@ -164,8 +164,7 @@ static enum result start_exception_thread(struct ports *p, const struct port_opt
 			exceptions[count++] = p->port[i].exception;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	enum result r =
-		exception_thread_start(exceptions, count, &p->now_s, o, &p->exception_thread);
+	enum result r = exception_thread_start(exceptions, count, &p->now_s, &p->exception_thread);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
@@ -229,7 +228,7 @@ struct ports *port_start(const struct port_options *o, const struct zonedb *zone
 	if (deal_queues(p, o) != RESULT_OK)
 		goto fail;
 	snprintf(why, why_size, "threads cannot be started");
-	if (start_exception_thread(p, o) != RESULT_OK ||
+	if (start_exception_thread(p) != RESULT_OK ||
 	    start_workers(p, zonedb, answer_config) != RESULT_OK)
 		goto fail;
 	return p;

@@ -81,8 +81,8 @@ struct port_options {
 	const char *const *eal; // further arguments of DPDK's environment
 	size_t eal_count;
 	const char *xdp_program; // object file; NULL = the installed one or the build tree's
-	// Called by port_start, port_stop and the exception thread; NULL = stderr.
-	void (*log)(enum port_log_level level, const char *line);
+	void (*log)(enum port_log_level level, const char *line); // called by port_start and
+								  // port_stop only; NULL = stderr
 };
 
 struct ports;
