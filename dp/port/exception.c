@@ -153,7 +153,6 @@ void exception_free(struct exception *e)
 		ring_free(e->links[i].done);
 		ring_free(e->links[i].from_kernel);
 	}
-	rte_pktmbuf_free(e->unused);
 	rte_mempool_free(e->pool);
 	free(e);
 }
@@ -192,19 +191,18 @@ static bool from_kernel(struct exception *e)
 	unsigned n = 0;
 	for (; n < FROM_KERNEL_BURST; n++) {
 		uint8_t spill[16];
-		if (!e->unused)
-			e->unused = rte_pktmbuf_alloc(e->pool);
-		struct rte_mbuf *m = rte_ring_full(to) ? NULL : e->unused;
+		struct rte_mbuf *m = rte_ring_full(to) ? NULL : rte_pktmbuf_alloc(e->pool);
 		void *at = m ? rte_pktmbuf_mtod(m, void *) : spill;
 		size_t room = m ? rte_pktmbuf_tailroom(m) : sizeof(spill);
 		ssize_t len = read(e->tap, at, room);
-		if (len <= 0)
+		if (len <= 0) {
+			rte_pktmbuf_free(m);
 			break;
+		}
 		if (!m) {
 			count(&e->stats.from_kernel_dropped, 1);
 			continue;
 		}
-		e->unused = NULL;
 		m->data_len = (uint16_t)len;
 		m->pkt_len = (uint32_t)len;
 		rte_ring_sp_enqueue(to, m);

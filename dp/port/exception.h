@@ -30,7 +30,6 @@ struct exception {
 	char interface[IF_NAMESIZE];
 	uint16_t frame_max; // octets of a frame that the kernel may send
 	struct rte_mempool *pool;
-	struct rte_mbuf *unused; // the thread's: for the next frame from the kernel
 	size_t link_count;
 	struct exception_link links[PORT_QUEUES_MAX];
 	struct port_exception_stats stats;
