@@ -32,8 +32,9 @@ struct transfer {
 	struct config_transfer limits;
 	struct tsig_key key;
 	struct soa base;
-	bool plain; // EDNS was refused
-	bool fresh; // a connection that was kept was of no use
+	bool plain;    // EDNS was refused
+	bool fresh;    // a connection that was kept was of no use
+	bool streamed; // UDP, if at all, is behind us
 	uint64_t began_ms;
 	uint64_t next_ms; // UDP: next try; CONNECT: when patience ends
 	unsigned tries;
@@ -117,6 +118,18 @@ bool transfer_silent(const struct transfer *t)
 	enum xfr_reason reason = transfer_reason(t);
 	return (reason == XFR_REASON_CONNECT || reason == XFR_REASON_TLS) &&
 	       transfer_elapsed_ms(t) > SILENT_MS;
+}
+
+bool transfer_mute(const struct transfer *t)
+{
+	enum xfr_reason reason = transfer_reason(t);
+	return (reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_LIMIT_DURATION) &&
+	       t->streamed && xfr_stats(t->engine)->messages == 0;
+}
+
+bool transfer_streamed(const struct transfer *t)
+{
+	return t->streamed;
 }
 
 bool transfer_plain(const struct transfer *t)
@@ -215,6 +228,7 @@ static void advance(struct transfer *t, enum xfr_status status)
 static bool new_engine(struct transfer *t, bool udp)
 {
 	bool soa = t->options.kind == XFR_SOA;
+	uint32_t idle_ms = t->limits.idle_s * 1000u;
 	struct xfr_options o = {
 		.kind = t->options.kind,
 		.apex = t->apex.wire,
@@ -229,9 +243,11 @@ static bool new_engine(struct transfer *t, bool udp)
 		.max_records = t->limits.max_records,
 		.max_octets = (uint64_t)t->limits.max_mib << 20,
 		.max_duration_ms = udp   ? UDP_TOTAL_MS
-				   : soa ? SOA_TCP_MS
+				   : soa ? 0
 					 : t->limits.max_s * 1000,
-		.max_idle_ms = udp ? 0 : t->limits.idle_s * 1000u,
+		.max_idle_ms = udp                           ? 0
+			       : soa && idle_ms > SOA_TCP_MS ? SOA_TCP_MS
+							     : idle_ms,
 	};
 	xfr_free(t->engine);
 	t->engine = NULL;
@@ -349,6 +365,7 @@ static void start_tcp(struct transfer *t)
 	if (!new_engine(t, false))
 		return;
 	t->detail = 0;
+	t->streamed = true;
 	t->stage = STAGE_CONNECT;
 	t->next_ms = loop_time().monotonic_ms + t->limits.connect_s * 1000u;
 	if (link_open(t->options.links, &o, &t->link)) {

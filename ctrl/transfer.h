@@ -50,6 +50,10 @@ enum xfr_reason transfer_reason(const struct transfer *t);
 uint16_t transfer_detail(const struct transfer *t);
 // Whether the primary left even the connection attempt unanswered for long.
 bool transfer_silent(const struct transfer *t);
+// Whether the connection stood and no message came on it in time.
+bool transfer_mute(const struct transfer *t);
+// Whether it came to TCP, or TLS.
+bool transfer_streamed(const struct transfer *t);
 // Whether it went without EDNS, though that was wanted: the primary refused it.
 bool transfer_plain(const struct transfer *t);
 // The engine, for its figures, SOA and version; NULL if memory ran out.

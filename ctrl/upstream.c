@@ -121,14 +121,42 @@ void upstreams_free(struct upstreams *u)
 	*u = (struct upstreams){ 0 };
 }
 
-void upstream_was_silent(struct upstream *u, uint64_t now_ms)
+bool upstream_is_silent(const struct upstream *u, enum upstream_way way, uint64_t now_ms,
+			enum xfr_reason *reason)
 {
-	u->silent_until_ms = now_ms + ((uint64_t)SILENCE_MS << u->silences);
-	u->silences += u->silences < SILENCES_TO_MAX;
+	*reason = u->silence[way].reason;
+	return now_ms < u->silence[way].until_ms;
 }
 
-void upstream_forget_silence(struct upstream *u)
+void upstream_was_silent(struct upstream *u, enum upstream_way way, enum xfr_reason reason,
+			 uint64_t now_ms)
 {
-	u->silent_until_ms = 0;
-	u->silences = 0;
+	for (unsigned w = way; w < UPSTREAM_WAYS; w++) {
+		struct upstream_silence *s = &u->silence[w];
+		s->until_ms = now_ms + ((uint64_t)SILENCE_MS << s->count);
+		s->count += s->count < SILENCES_TO_MAX;
+		s->reason = reason;
+	}
+}
+
+void upstream_was_mute(struct upstream *u, enum upstream_way way, const void *zone, uint64_t now_ms)
+{
+	const void *other = u->silence[way].unanswered;
+	u->silence[way].unanswered = zone;
+	if (other && other != zone)
+		upstream_was_silent(u, way, XFR_REASON_TIMEOUT, now_ms);
+}
+
+void upstream_answered(struct upstream *u, enum upstream_way way)
+{
+	for (unsigned w = 0; w <= way; w++)
+		u->silence[w] = (struct upstream_silence){ 0 };
+}
+
+void upstream_pardon(struct upstream *u)
+{
+	for (unsigned w = 0; w < UPSTREAM_WAYS; w++) {
+		u->silence[w].until_ms = 0;
+		u->silence[w].count = 0;
+	}
 }

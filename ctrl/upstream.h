@@ -10,14 +10,23 @@
 #include "config.h"
 #include "line.h"
 
+// What may be silent while the other answers: queries go over UDP first.
+enum upstream_way { UPSTREAM_QUERIES, UPSTREAM_TRANSFERS, UPSTREAM_WAYS };
+
+struct upstream_silence {
+	uint64_t until_ms;      // left alone until then
+	enum xfr_reason reason; // why
+	unsigned count;         // in a row
+	const void *unanswered; // the zone that got no answer last, if nothing came since; NULL
+};
+
 struct upstream {
 	struct config_address address, source;
 	struct line_primary soa, transfer;
-	uint64_t silent_until_ms; // left alone until then
-	unsigned silences;        // in a row
-	uint64_t plain_until_ms;  // it refuses EDNS
-	uint64_t whole_until_ms;  // it does not speak IXFR
-	bool stays;               // in the configuration that comes
+	struct upstream_silence silence[UPSTREAM_WAYS];
+	uint64_t plain_until_ms; // it refuses EDNS
+	uint64_t whole_until_ms; // it does not speak IXFR
+	bool stays;              // in the configuration that comes
 };
 
 struct upstreams {
@@ -36,8 +45,19 @@ void upstreams_undo(struct upstreams *next);
 void upstreams_switch(struct upstreams *now, struct upstreams *next, struct upstreams *gone);
 void upstreams_free(struct upstreams *u);
 
+// Whether it is left alone for now; then *reason says why.
+bool upstream_is_silent(const struct upstream *u, enum upstream_way way, uint64_t now_ms,
+			enum xfr_reason *reason);
 // It left even a connection attempt unanswered: leaves it alone for a while,
-// the longer the more often it happens.
-void upstream_was_silent(struct upstream *u, uint64_t now_ms);
-// Somebody knows better.
-void upstream_forget_silence(struct upstream *u);
+// the longer the more often it happens. Who does not answer queries does not
+// transfer either.
+void upstream_was_silent(struct upstream *u, enum upstream_way way, enum xfr_reason reason,
+			 uint64_t now_ms);
+// It said nothing on a connection that stood. That may be for the zone's sake, which is
+// known by `zone`; if the same befalls another zone before anything is answered, it is silent.
+void upstream_was_mute(struct upstream *u, enum upstream_way way, const void *zone,
+		       uint64_t now_ms);
+// It answered.
+void upstream_answered(struct upstream *u, enum upstream_way way);
+// Somebody knows better, and it is tried; how it fares then is added to what is known.
+void upstream_pardon(struct upstream *u);

@@ -25,6 +25,8 @@
 // first confirms, so that one that lags behind hides no change. An older serial
 // is taken, if the policy allows it at all, only when a whole round has brought
 // nobody who has ours or a newer one: primaries that differ do not make it flap.
+// An IXFR that is not even refused tells of a primary that hangs, or of one that does
+// not know IXFR: the others are tried first, and then that one's whole zone.
 // A NOTIFY that names a newer serial needs no SOA query: IXFR asks the same. One
 // that names a serial which no primary has yet is remembered (`wanted`), and a few
 // more rounds follow, ever later.
@@ -214,6 +216,12 @@ static bool takes_older(const struct zone_fsm *z)
 static void finish_round(struct step *s)
 {
 	struct zone_fsm *z = s->z;
+	if (z->mute && z->behind) {
+		z->mute = false;
+		z->at = z->mute_at;
+		start_exchange(s, ZONE_ACTION_AXFR);
+		return;
+	}
 	if (takes_older(z)) {
 		z->taking_older = true;
 		z->at = z->older_at;
@@ -257,6 +265,7 @@ static void start_round(struct step *s, unsigned at, bool direct)
 	z->behind = false;
 	z->older = false;
 	z->taking_older = false;
+	z->mute = false;
 	if (z->primaries == 0)
 		finish_round(s);
 	else
@@ -366,6 +375,7 @@ static void on_xfr_done(struct step *s)
 	z->data = ZONE_SERVED;
 	z->forced = false;
 	z->behind = false;
+	z->mute = false;
 	z->expire_ms = 0;
 	act(s, (struct zone_action){ .kind = ZONE_ACTION_PUBLISH, .exchange = z->exchange });
 	confirm(s);
@@ -392,8 +402,14 @@ static bool axfr_may_help(enum xfr_reason failure)
 static void on_failed(struct step *s)
 {
 	struct zone_fsm *z = s->z;
+	bool differences = z->phase == ZONE_FSM_TRANSFER && z->differences;
+	bool may_help = differences && axfr_may_help(s->event->reason);
 	z->last_reason = s->event->reason;
-	if (z->phase == ZONE_FSM_TRANSFER && z->differences && axfr_may_help(s->event->reason)) {
+	if (may_help && s->event->unanswered) {
+		if (!z->mute)
+			z->mute_at = z->at;
+		z->mute = true;
+	} else if (may_help) {
 		start_exchange(s, ZONE_ACTION_AXFR);
 		return;
 	}

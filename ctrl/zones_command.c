@@ -57,7 +57,7 @@ void zones_notified(struct zones *zones, const struct notify_event *event)
 		return;
 	zones->stats.notifies++;
 	if (event->primary < z->config->settings->primary_count)
-		upstream_forget_silence(secondary_upstream(z, event->primary));
+		upstream_pardon(secondary_upstream(z, event->primary));
 	secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_NOTIFY,
 						.primary = event->primary,
 						.has_serial = event->has_serial,
@@ -71,7 +71,7 @@ static enum result by_operator(struct zones *zones, const uint8_t *apex, enum zo
 	if (!z)
 		return RESULT_NOT_FOUND;
 	for (unsigned i = 0; i < z->config->settings->primary_count; i++)
-		upstream_forget_silence(secondary_upstream(z, i));
+		upstream_pardon(secondary_upstream(z, i));
 	secondary_step(z, &(struct zone_event){ .kind = kind });
 	zones_advance(zones);
 	return RESULT_OK;

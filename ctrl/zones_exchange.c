@@ -2,8 +2,9 @@
 // Exchanges with primaries: who waits, what begins, what came of it.
 //
 // Exchanges of a kind beyond its limit wait in a line (line.h). A primary that leaves
-// connections unanswered is left alone for a while, so that one dead primary of many
-// zones does not keep all places: exchanges with it fail at once.
+// connections unanswered, or what is asked on them, is left alone for a while, so that
+// one dead primary of many zones does not keep all places, nor its zones from their other
+// primaries: exchanges with it fail at once.
 #include "zones_parts.h"
 
 #include <stddef.h>
@@ -25,7 +26,7 @@ struct upstream *secondary_upstream(const struct secondary *z, unsigned primary)
 // ---- lines
 
 static void on_done(void *arg, struct transfer *t);
-static void end_exchange(struct secondary *z, const struct transfer *t);
+static void end_exchange(struct secondary *z, const struct transfer *t, enum xfr_reason reason);
 
 static enum xfr_kind wanted_kind(const struct secondary *z)
 {
@@ -34,6 +35,11 @@ static enum xfr_kind wanted_kind(const struct secondary *z)
 	case ZONE_ACTION_AXFR: return XFR_AXFR;
 	default: return XFR_SOA;
 	}
+}
+
+static enum upstream_way wanted_way(const struct secondary *z)
+{
+	return wanted_kind(z) == XFR_SOA ? UPSTREAM_QUERIES : UPSTREAM_TRANSFERS;
 }
 
 static enum result begin_exchange(struct secondary *z)
@@ -85,9 +91,10 @@ void zones_advance(struct zones *zones)
 		return;
 	zones->advancing = true;
 	while ((z = next_of(zones))) {
-		uint64_t now_ms = loop_time().monotonic_ms;
-		if (secondary_upstream(z, z->wanted.primary)->silent_until_ms > now_ms) {
-			end_exchange(z, NULL);
+		enum xfr_reason reason;
+		if (upstream_is_silent(secondary_upstream(z, z->wanted.primary), wanted_way(z),
+				       loop_time().monotonic_ms, &reason)) {
+			end_exchange(z, NULL, reason);
 			continue;
 		}
 		if (begin_exchange(z) != RESULT_OK) {
@@ -125,14 +132,16 @@ static bool is_older(const struct secondary *z, const struct zone_event *e)
 
 // What the exchange brought, as an event and as status. `t` is NULL if the
 // primary was left alone.
-static struct zone_event note_end(struct secondary *z, const struct transfer *t)
+static struct zone_event note_end(struct secondary *z, const struct transfer *t,
+				  enum xfr_reason reason)
 {
 	struct zones_stats *total = &z->zones->stats;
 	struct xfr *engine = t ? transfer_engine(t) : NULL;
 	bool transfer = z->wanted.kind != ZONE_ACTION_QUERY_SOA;
 	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
 	struct zone_event event = { .exchange = z->wanted.exchange,
-				    .reason = t ? transfer_reason(t) : XFR_REASON_CONNECT };
+				    .reason = reason,
+				    .unanswered = !t || transfer_mute(t) };
 	s->unix_s = loop_time().unix_s;
 	s->kind = wanted_kind(z);
 	s->reason = (uint8_t)event.reason;
@@ -169,10 +178,13 @@ static void learn(struct secondary *z, const struct transfer *t)
 	bool burdened = reason == XFR_REASON_CONNECT || reason == XFR_REASON_IO ||
 			reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_CLOSED;
 	line_went(kind == XFR_SOA ? &u->soa : &u->transfer, !burdened, z->entry.line->limit);
+	enum upstream_way way = wanted_way(z);
 	if (transfer_silent(t))
-		upstream_was_silent(u, now_ms);
+		upstream_was_silent(u, way, reason, now_ms);
+	else if (transfer_mute(t))
+		upstream_was_mute(u, way, z, now_ms);
 	else
-		upstream_forget_silence(u);
+		upstream_answered(u, transfer_streamed(t) ? UPSTREAM_TRANSFERS : UPSTREAM_QUERIES);
 	if (transfer_plain(t) && reason == XFR_REASON_NONE)
 		u->plain_until_ms = now_ms + REMEMBER_MS;
 	// REFUSED may speak of the zone: only if AXFR works it speaks of IXFR.
@@ -238,9 +250,9 @@ bool secondary_conclude(struct secondary *z, const struct zone_event *event)
 }
 
 // An exchange is over.
-static void end_exchange(struct secondary *z, const struct transfer *t)
+static void end_exchange(struct secondary *z, const struct transfer *t, enum xfr_reason reason)
 {
-	struct zone_event event = note_end(z, t);
+	struct zone_event event = note_end(z, t, reason);
 	if (t)
 		learn(z, t);
 	if (event.kind == ZONE_EVENT_XFR_DONE && !event.current) {
@@ -256,7 +268,7 @@ static void end_exchange(struct secondary *z, const struct transfer *t)
 
 static void on_done(void *arg, struct transfer *t)
 {
-	end_exchange(arg, t);
+	end_exchange(arg, t, transfer_reason(t));
 }
 
 // ---- what the machine wants

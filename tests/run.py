@@ -271,8 +271,8 @@ def e2e_files(files):
 # Tests of transfers mostly wait: for timers, silent primaries, retries. Only the rest use
 # DPDK ports, for which a CPU and hugepages are set aside.
 HOSTILE = ["hostile_ixfr", "hostile_primary", "hostile_zones", "hooks"]
-TRANSFERS = ["crash", "deployments", "ixfr", "keys", "notify", "peers", "primary_config", "store",
-             "timers", "transfer", "verify", "xot"]
+TRANSFERS = ["crash", "deployments", "ixfr", "keys", "notify", "peers", "primary_config", "schedule",
+             "store", "timers", "transfer", "verify", "xot"]
 
 
 def stage_e2e():

@@ -75,6 +75,8 @@ struct zone_fsm {
 	bool older;            // this round: a primary had an older serial
 	bool taking_older;     // and none a better one: it is being transferred
 	unsigned older_at;     // the first of them
+	bool mute;             // this round: an IXFR got no answer at all
+	unsigned mute_at;      // the first of them
 	bool forced;           // transfer whatever the serial, until one succeeds
 	bool again;            // look again once this round is over (NOTIFY, refresh)
 	bool again_has_serial; // only if again_serial is newer than what we hold then
@@ -125,6 +127,7 @@ struct zone_event {
 	bool has_expire;   // SOA_ANSWER, XFR_DONE: the primary told how long
 	uint32_t expire_s; // its own copy lasts (RFC 7314)
 	enum xfr_reason reason;
+	bool unanswered; // XFR_FAILED: nothing came, not even a refusal
 };
 
 enum zone_action_kind {

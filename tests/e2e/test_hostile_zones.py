@@ -15,8 +15,8 @@ import dns.tsig
 import pytest
 
 from harness.client import frame
-from harness.hostile import (CONNECTION, IN, TIMERS, Scene, answer, apex, content, one, opt,
-                             question, rr, wires, within)
+from harness.hostile import (CONNECTION, IN, TIMERS, Scene, answer, apex, content, never_answers,
+                             one, opt, question, rr, wires, within)
 from harness.peers import KEY, OTHER_KEY
 from harness.scripted import (Close, Pause, Query, Raw, Reset, Signer, Zone, append_tsig, record,
                               reset)
@@ -466,11 +466,6 @@ def resets_at_once(connection):
 
 def closes_at_once(_connection):
     pass
-
-
-def never_answers(connection):
-    while connection.recv(4096):
-        pass
 
 
 def reads_nothing(_connection):

@@ -205,6 +205,42 @@ static void failed_transfer_goes_to_the_next(void)
 	CU_ASSERT_EQUAL(z.failures, 1);
 }
 
+static const char *unanswered(void)
+{
+	return step((struct zone_event){ .kind = ZONE_EVENT_XFR_FAILED,
+					 .exchange = z.exchange,
+					 .reason = XFR_REASON_TIMEOUT,
+					 .unanswered = true });
+}
+
+// A primary that hangs is not asked for the whole zone before the others are asked; if they
+// do not help, it may be that it knows no IXFR.
+static void unanswered_transfer_goes_to_the_next(void)
+{
+	loaded(2);
+	CU_ASSERT_STRING_EQUAL(notified_of(0, 2), "ixfr 0, timer 1000");
+	CU_ASSERT_STRING_EQUAL(unanswered(), "ask 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ixfr 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, timer 100");
+	now_ms = S(1);
+	CU_ASSERT_STRING_EQUAL(notified_of(0, 3), "ixfr 0, timer 1000");
+	CU_ASSERT_STRING_EQUAL(unanswered(), "ask 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "axfr 0, timer 1001");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 3), "publish, timer 101");
+	// Neither answers: each is tried once, and one of them once more.
+	now_ms = S(2);
+	CU_ASSERT_STRING_EQUAL(notified_of(1, 4), "ixfr 1, timer 1001");
+	CU_ASSERT_STRING_EQUAL(unanswered(), "ask 0");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 4), "ixfr 0");
+	CU_ASSERT_STRING_EQUAL(unanswered(), "axfr 1");
+	CU_ASSERT_STRING_EQUAL(unanswered(), "timer 3"); // the NOTIFY's serial is still wanted
+	CU_ASSERT_EQUAL(z.last_reason, XFR_REASON_TIMEOUT);
+	// The next round forgets it.
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_REFRESH), "ask 0, timer 1001");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_SOA_FAILED), "ask 1");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_SOA_FAILED), "timer 3");
+}
+
 static void transfer_never_goes_back(void)
 {
 	loaded(1);
@@ -885,6 +921,7 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "serials wrap", serial_wraps }, { "all primaries are asked", all_primaries_are_asked },
 	  { "older is no confirmation", older_is_no_confirmation },
 	  { "a failed transfer goes to the next", failed_transfer_goes_to_the_next },
+	  { "an unanswered transfer goes to the next", unanswered_transfer_goes_to_the_next },
 	  { "a transfer never goes back", transfer_never_goes_back },
 	  { "expiry and recovery", expiry_and_recovery },
 	  { "expiry at its time", expiry_at_its_time },

@@ -76,6 +76,11 @@ def one(build):
     return behave
 
 
+def never_answers(connection):
+    while connection.recv(4096):
+        pass
+
+
 class Scene:
     """Zones at serial 1, with what the primary is to do wrong: {title: (script, reasons)}.
     `kinds` are the queries that the scripts answer; of CONNECTION a script gets each TCP

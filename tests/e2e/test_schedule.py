@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Many zones and few places: who comes first, and that a primary that does wrong keeps
+nobody waiting but itself."""
+
+import time
+
+import dns.rcode
+import pytest
+
+from harness.hostile import never_answers
+from harness.process import wait_for
+from harness.scripted import ScriptedMany, notify
+
+pytestmark = pytest.mark.understudy
+
+BAD, GOOD = "10.53.0.40", "10.53.0.41"
+TIMERS = "3600 600 604800 5"  # nothing comes by itself
+
+
+def names(tld, count):
+    return [f"z{i:02}.{tld}.test" for i in range(count)]
+
+
+def primary(stage, address, origins):
+    stage.wire.add_address(stage.clients, address)
+    return stage.start(ScriptedMany(stage.clients, origins, address=address, timers=TIMERS))
+
+
+def served(client, origins, serial):
+    return sum(client.serial(o) == serial for o in origins)
+
+
+def wait_all(client, origins, serial, timeout):
+    wait_for(lambda: served(client, origins, serial) == len(origins), timeout,
+             lambda: f"{len(origins)} zones at {serial}, got {served(client, origins, serial)}")
+
+
+def test_a_primary_that_hangs(stage):
+    """It takes connections and says nothing: zones that have another primary as well are
+    served soon, by their first transfer, by refresh, and after a NOTIFY from who hangs."""
+    origins = names("hangs", 40)
+    bad, good = primary(stage, BAD, origins), primary(stage, GOOD, origins)
+    bad.behave = never_answers
+    for zone in bad.zones.values():
+        zone.replies["SOA"] = lambda q: []
+    limits = {"connect-timeout": 2, "idle-timeout": 3, "concurrent": 4}
+    server = stage.secondary({o: [BAD, GOOD] for o in origins}, primaries=[BAD, GOOD],
+                             transfer=limits)
+    client = server.client(stage.clients)
+    wait_all(client, origins, 1, 15)
+    said = server.zone_status(origins[-1])["primaries"]
+    assert said[0]["last"]["reason"] == "timeout" and said[1]["last"]["ok"]
+    for zone in good.zones.values():
+        zone.serial = 2
+    assert server.ctl("zone", "refresh", "--all").returncode == 0
+    wait_all(client, origins, 2, 30)  # UDP takes 9 s, TCP 3
+    for zone in good.zones.values():
+        zone.serial = 3
+    notifier = server.client(stage.clients, source=BAD)
+    for origin in origins:
+        assert notify(notifier, origin, serial=3) == dns.rcode.NOERROR
+    wait_all(client, origins, 3, 15)
+    assert all(z.asked("IXFR") == 2 for z in good.zones.values())
+    # It is back, and need not be waited for.
+    bad.behave = None
+    for zone in bad.zones.values():
+        zone.good()
+        zone.serial = 4
+    start = time.monotonic()
+    for origin in origins:
+        assert notify(notifier, origin, serial=4) == dns.rcode.NOERROR
+    wait_all(client, origins, 4, 15)
+    assert time.monotonic() - start < 10
