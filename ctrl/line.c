@@ -65,6 +65,15 @@ static void unlink_entry(struct line_entry *e)
 		ring_remove(e->line, p);
 }
 
+void line_promote(struct line_entry *e, enum lane lane)
+{
+	struct line *line = e->line;
+	if (!e->waiting || lane >= e->lane)
+		return;
+	line_leave(e);
+	line_join(line, e->primary, lane, e);
+}
+
 struct line_entry *line_next(struct line *line)
 {
 	if (!line->ring || line->used >= line->limit)

@@ -49,6 +49,9 @@ void line_primary_init(struct line_primary *p);
 // `e` waits for a place at `p`.
 void line_join(struct line *line, struct line_primary *p, enum lane lane, struct line_entry *e);
 
+// Goes to a better lane, if it waits in a worse one.
+void line_promote(struct line_entry *e, enum lane lane);
+
 // Whose turn it is, if there is a place; it goes on waiting until line_take.
 struct line_entry *line_next(struct line *line);
 void line_take(struct line_entry *e);

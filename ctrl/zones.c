@@ -97,6 +97,7 @@ void secondary_step(struct secondary *z, const struct zone_event *event)
 		act(z, &actions.list[i]);
 	if (z->fsm.phase == ZONE_FSM_IDLE)
 		z->lane = LANE_REFRESH;
+	secondary_hurry(z);
 	if (z->fsm.refreshed_ms != refreshed_ms)
 		z->success_unix_s = loop_time().unix_s;
 	if (z->fsm.data == ZONE_SERVED && !z->unmarked && z->told_expire_ms != z->fsm.expire_ms)

@@ -291,6 +291,11 @@ void secondary_want(struct secondary *z, const struct zone_action *action)
 		  lane_of(z), &z->entry);
 }
 
+void secondary_hurry(struct secondary *z)
+{
+	line_promote(&z->entry, lane_of(z));
+}
+
 void secondary_cancel(struct secondary *z)
 {
 	secondary_drop_vetting(z);

@@ -85,6 +85,8 @@ void zones_advance(struct zones *zones);
 struct upstream *secondary_upstream(const struct secondary *z, unsigned primary);
 // The exchange waits for its turn.
 void secondary_want(struct secondary *z, const struct zone_action *action);
+// If it waits yet, it does so where it would by what is known now.
+void secondary_hurry(struct secondary *z);
 // Gives up the exchange that waits or is under way, and what it brought.
 void secondary_cancel(struct secondary *z);
 // What came well from this primary is not taken.

@@ -9,7 +9,7 @@ import pytest
 
 from harness.hostile import never_answers
 from harness.process import wait_for
-from harness.scripted import ScriptedMany, notify
+from harness.scripted import Pause, ScriptedMany, notify
 
 pytestmark = pytest.mark.understudy
 
@@ -71,3 +71,27 @@ def test_a_primary_that_hangs(stage):
         assert notify(notifier, origin, serial=4) == dns.rcode.NOERROR
     wait_all(client, origins, 4, 15)
     assert time.monotonic() - start < 10
+
+
+def first_transfers(one, origin, count):
+    """Whether the zone is among the first so many that were transferred."""
+    asked = sorted((q.time, o) for o, z in one.items() for q in z.queries if q.type == "AXFR")
+    return origin in [o for _, o in asked[:count]]
+
+
+def test_who_waits_may_become_urgent(stage):
+    """Zones wait for one place, which each takes for half a second: the last two are asked
+    for by an operator and by a NOTIFY, and come next."""
+    origins = names("waits", 16)
+    one = primary(stage, GOOD, origins)
+    for zone in one.zones.values():
+        zone.replies["AXFR"] = lambda q, z=zone: [Pause(0.5), *z.axfr_reply(q)]
+    server = stage.secondary(origins, primaries=[GOOD], transfer={"concurrent": 1})
+    client, notifier = server.client(stage.clients), server.client(stage.clients, source=GOOD)
+    wait_for(lambda: served(client, origins, 1) == 1, 10, "the first")
+    assert server.ctl("zone", "refresh", origins[-1]).returncode == 0
+    assert notify(notifier, origins[-2]) == dns.rcode.NOERROR
+    wait_all(client, origins[-2:], 1, 10)
+    zones = {o: one.zone(o) for o in origins}
+    assert first_transfers(zones, origins[-2], 5) and first_transfers(zones, origins[-1], 6)
+    wait_all(client, origins, 1, 20)

@@ -51,6 +51,30 @@ static void lanes_in_order(void)
 	CU_ASSERT_PTR_NULL(line.ring);
 }
 
+// Who waits and becomes more urgent is taken before who came first, but nobody becomes less so.
+static void promoted(void)
+{
+	static const int order[] = { 4, 0, 1, 3 };
+	begin(10);
+	a.limit = 10;
+	for (unsigned i = 0; i < 5; i++)
+		line_join(&line, &a, i == 0 ? LANE_OPERATOR : LANE_REFRESH, &entries[i]);
+	line_promote(&entries[2], LANE_OPERATOR);
+	line_promote(&entries[2], LANE_NOTIFY);
+	line_promote(&entries[0], LANE_URGENT);
+	line_promote(&entries[4], LANE_NOTIFY);
+	line_promote(&entries[1], LANE_REFRESH);
+	CU_ASSERT_EQUAL(line.waiting, 5);
+	CU_ASSERT_EQUAL(take(), 2);
+	line_promote(&entries[2], LANE_NOTIFY); // has a place already
+	for (unsigned i = 0; i < 4; i++)
+		CU_ASSERT_EQUAL(take(), order[i]);
+	CU_ASSERT_EQUAL(take(), -1);
+	line_promote(&entries[60], LANE_NOTIFY); // nowhere
+	CU_ASSERT_EQUAL(line.used, 5);
+	CU_ASSERT_EQUAL(line.waiting, 0);
+}
+
 // Many zones of one primary do not keep those of another waiting.
 static void primaries_take_turns(void)
 {
@@ -135,7 +159,7 @@ static void random_walk(void)
 	CU_ASSERT_PTR_NULL(line.ring);
 }
 
-UNIT_MAIN("line", { "lanes in order", lanes_in_order },
+UNIT_MAIN("line", { "lanes in order", lanes_in_order }, { "promoted", promoted },
 	  { "primaries take turns", primaries_take_turns },
 	  { "places are limited", places_are_limited },
 	  { "adapts to what a primary bears", adapts_to_what_a_primary_bears },
