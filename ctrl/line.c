@@ -6,6 +6,12 @@
 
 #define LIMIT_FIRST 4
 
+void line_limit(struct line *line, unsigned places, size_t primaries)
+{
+	line->limit = places;
+	line->most = primaries > 1 && places > 1 ? places * 3 / 4 : places;
+}
+
 void line_primary_init(struct line_primary *p)
 {
 	*p = (struct line_primary){ .limit = LIMIT_FIRST };
@@ -81,7 +87,7 @@ struct line_entry *line_next(struct line *line)
 	for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
 		struct line_primary *p = line->ring;
 		do {
-			if (p->lanes[lane].first && p->used < p->limit)
+			if (p->lanes[lane].first && p->used < p->limit && p->used < line->most)
 				return p->lanes[lane].first;
 			p = p->next;
 		} while (p != line->ring);
@@ -110,12 +116,12 @@ void line_leave(struct line_entry *e)
 	e->line = NULL;
 }
 
-void line_went(struct line_primary *p, bool well, unsigned most)
+void line_went(const struct line *line, struct line_primary *p, bool well)
 {
 	if (!well) {
 		p->limit = p->limit > 1 ? p->limit / 2 : 1;
 		p->well = 0;
-	} else if (p->limit < most && ++p->well >= p->limit) {
+	} else if (p->limit < line->most && ++p->well >= p->limit) {
 		p->limit++;
 		p->well = 0;
 	}

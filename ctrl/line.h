@@ -4,9 +4,10 @@
 // Purpose: exchanges of one kind share so many places. Those who wait stand in
 // lanes; within a lane primaries take turns, and each primary's zones come first
 // come, first served. A primary has no more exchanges at once than it was seen to
-// bear: the number grows while they go well, and halves when one goes wrong.
+// bear: the number grows while they go well, and halves when one goes wrong. Where there
+// are others, none has all places: one that holds on to them must not keep these waiting.
 // Threads: the loop's. Ownership: entries are embedded in what waits; a line is
-// zeroed, but for its limit, to begin.
+// zeroed, and then line_limit, to begin.
 #pragma once
 
 #include <stdbool.h>
@@ -41,9 +42,12 @@ struct line_primary {
 
 struct line {
 	unsigned limit, used, waiting;
+	unsigned most; // of these places, for one primary
 	struct line_primary *ring;
 };
 
+// So many places, for so many primaries; may change at any time.
+void line_limit(struct line *line, unsigned places, size_t primaries);
 void line_primary_init(struct line_primary *p);
 
 // `e` waits for a place at `p`.
@@ -59,5 +63,5 @@ void line_take(struct line_entry *e);
 // Gives up the place, or the wait for one.
 void line_leave(struct line_entry *e);
 
-// How an exchange with the primary went.
-void line_went(struct line_primary *p, bool well, unsigned most);
+// How an exchange in the line with the primary went.
+void line_went(const struct line *line, struct line_primary *p, bool well);

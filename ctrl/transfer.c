@@ -32,6 +32,7 @@ struct transfer {
 	struct config_transfer limits;
 	struct tsig_key key;
 	struct soa base;
+	bool heard;    // something came over UDP
 	bool plain;    // EDNS was refused
 	bool fresh;    // a connection that was kept was of no use
 	bool streamed; // UDP, if at all, is behind us
@@ -130,6 +131,12 @@ bool transfer_mute(const struct transfer *t)
 bool transfer_streamed(const struct transfer *t)
 {
 	return t->streamed;
+}
+
+bool transfer_deaf_to_udp(const struct transfer *t)
+{
+	return t->tries == UDP_TRIES && !t->heard && t->streamed && t->engine &&
+	       xfr_stats(t->engine)->messages;
 }
 
 bool transfer_plain(const struct transfer *t)
@@ -266,6 +273,7 @@ static void on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const str
 	struct transfer *t = udp->data;
 	if (t->stage != STAGE_UDP || (n == 0 && !from))
 		return;
+	t->heard = true;
 	if (n < 0) { // an ICMP error, say
 		advance(t, xfr_fail(t->engine, XFR_REASON_IO));
 		return;

@@ -54,6 +54,8 @@ bool transfer_silent(const struct transfer *t);
 bool transfer_mute(const struct transfer *t);
 // Whether it came to TCP, or TLS.
 bool transfer_streamed(const struct transfer *t);
+// Whether UDP got no answer of any kind, and TCP did.
+bool transfer_deaf_to_udp(const struct transfer *t);
 // Whether it went without EDNS, though that was wanted: the primary refused it.
 bool transfer_plain(const struct transfer *t);
 // The engine, for its figures, SOA and version; NULL if memory ran out.

@@ -24,9 +24,10 @@ struct upstream {
 	struct config_address address, source;
 	struct line_primary soa, transfer;
 	struct upstream_silence silence[UPSTREAM_WAYS];
-	uint64_t plain_until_ms; // it refuses EDNS
-	uint64_t whole_until_ms; // it does not speak IXFR
-	bool stays;              // in the configuration that comes
+	uint64_t plain_until_ms;   // it refuses EDNS
+	uint64_t whole_until_ms;   // it does not speak IXFR
+	uint64_t streams_until_ms; // it answers over TCP alone
+	bool stays;                // in the configuration that comes
 };
 
 struct upstreams {

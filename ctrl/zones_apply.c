@@ -252,8 +252,8 @@ static void plan_do(struct plan *p, struct zones *zones, const struct config *co
 						  .primary = z->config->settings->primary_count });
 	}
 	begin_work(zones, p->fresh, p->fresh_count);
-	zones->soa.limit = SOA_CONCURRENT;
-	zones->transfers.limit = config->transfer.concurrent;
+	line_limit(&zones->soa, SOA_CONCURRENT, zones->upstreams.count);
+	line_limit(&zones->transfers, config->transfer.concurrent, zones->upstreams.count);
 	zones_advance(zones);
 }
 

@@ -48,6 +48,8 @@ static enum result begin_exchange(struct secondary *z)
 	const struct config_primary *p = z->config->settings->primaries[z->wanted.primary];
 	const struct upstream *u = secondary_upstream(z, z->wanted.primary);
 	enum xfr_kind kind = wanted_kind(z);
+	uint64_t now_ms = loop_time().monotonic_ms;
+	bool udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp);
 	struct config_transfer limits = zones->config->transfer;
 	limits.max_records = config_zone_max_records(zones->config, z->config);
 	struct transfer_options o = {
@@ -57,8 +59,8 @@ static enum result begin_exchange(struct secondary *z)
 		.source = p->source,
 		.tls = p->tls,
 		.kind = kind,
-		.udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp),
-		.edns = u->plain_until_ms <= loop_time().monotonic_ms,
+		.udp = udp && u->streams_until_ms <= now_ms,
+		.edns = u->plain_until_ms <= now_ms,
 		.apex = z->config->name,
 		.key = p->key,
 		.base = &z->fsm.soa,
@@ -167,6 +169,20 @@ static struct zone_event note_end(struct secondary *z, const struct transfer *t,
 	return event;
 }
 
+// Whether fewer at once may go better, or keep fewer places.
+static bool is_burden(enum xfr_reason reason)
+{
+	switch (reason) {
+	case XFR_REASON_CONNECT:
+	case XFR_REASON_IO:
+	case XFR_REASON_TIMEOUT:
+	case XFR_REASON_CLOSED:
+	case XFR_REASON_LIMIT_OCTETS:
+	case XFR_REASON_LIMIT_DURATION: return true;
+	default: return false;
+	}
+}
+
 // What the exchange says of the primary.
 static void learn(struct secondary *z, const struct transfer *t)
 {
@@ -175,9 +191,7 @@ static void learn(struct secondary *z, const struct transfer *t)
 	enum xfr_reason reason = transfer_reason(t);
 	uint64_t now_ms = loop_time().monotonic_ms;
 	uint16_t rcode = reason == XFR_REASON_RCODE ? xfr_rcode(transfer_engine(t)) : 0;
-	bool burdened = reason == XFR_REASON_CONNECT || reason == XFR_REASON_IO ||
-			reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_CLOSED;
-	line_went(kind == XFR_SOA ? &u->soa : &u->transfer, !burdened, z->entry.line->limit);
+	line_went(z->entry.line, z->entry.primary, !is_burden(reason));
 	enum upstream_way way = wanted_way(z);
 	if (transfer_silent(t))
 		upstream_was_silent(u, way, reason, now_ms);
@@ -187,6 +201,8 @@ static void learn(struct secondary *z, const struct transfer *t)
 		upstream_answered(u, transfer_streamed(t) ? UPSTREAM_TRANSFERS : UPSTREAM_QUERIES);
 	if (transfer_plain(t) && reason == XFR_REASON_NONE)
 		u->plain_until_ms = now_ms + REMEMBER_MS;
+	if (transfer_deaf_to_udp(t))
+		u->streams_until_ms = now_ms + REMEMBER_MS;
 	// REFUSED may speak of the zone: only if AXFR works it speaks of IXFR.
 	bool unknown = kind == XFR_IXFR && (rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP);
 	bool proven = kind == XFR_AXFR && reason == XFR_REASON_NONE && z->ixfr_refused;

@@ -9,7 +9,7 @@ import pytest
 
 from harness.hostile import never_answers
 from harness.process import wait_for
-from harness.scripted import Pause, ScriptedMany, notify
+from harness.scripted import Close, Pause, ScriptedMany, notify
 
 pytestmark = pytest.mark.understudy
 
@@ -95,3 +95,44 @@ def test_who_waits_may_become_urgent(stage):
     zones = {o: one.zone(o) for o in origins}
     assert first_transfers(zones, origins[-2], 5) and first_transfers(zones, origins[-1], 6)
     wait_all(client, origins, 1, 20)
+
+
+def endless(zone, q):
+    """A record every half second."""
+    yield zone.message(q, [zone.soa()])
+    while True:
+        yield Pause(0.5)
+        yield zone.message(q, zone.body()[:1], question=False)
+
+
+def test_a_primary_that_keeps_its_connections(stage):
+    """Its transfers go on for very long: it does not get all places."""
+    slow, quick = names("slow", 12), names("quick", 12)
+    bad, good = primary(stage, BAD, slow), primary(stage, GOOD, quick)
+    for zone in bad.zones.values():
+        zone.replies["AXFR"] = lambda q, z=zone: endless(z, q)
+    for zone in good.zones.values():
+        zone.replies["AXFR"] = lambda q: [Close]
+    server = stage.secondary({**dict.fromkeys(quick, [GOOD]), **dict.fromkeys(slow, [BAD])},
+                             primaries=[BAD, GOOD], transfer={"concurrent": 4, "max-time": 60})
+    client = server.client(stage.clients)
+    time.sleep(3)  # it gets what there is to get
+    for zone in good.zones.values():
+        zone.good()
+    assert server.ctl("zone", "refresh", *quick).returncode == 0
+    wait_all(client, quick, 1, 10)
+    assert sum(z.asked("AXFR") for z in bad.zones.values()) == 3
+
+
+def test_a_primary_that_is_deaf_to_udp(stage):
+    """The first query for a serial finds out, the others go over TCP at once."""
+    origin, = names("deaf", 1)
+    zone = primary(stage, GOOD, [origin]).zone(origin)
+    zone.replies["SOA"] = lambda q: zone.soa_reply(q) if q.transport == "tcp" else []
+    server = stage.secondary([origin], {origin: 1}, primaries=[GOOD])
+    client = server.client(stage.clients)
+    for serial, limit_s in ((2, 15), (3, 3), (4, 3)):
+        zone.serial = serial
+        assert server.ctl("zone", "refresh", origin).returncode == 0
+        wait_for(lambda s=serial: client.serial(origin) == s, limit_s, f"serial {serial}")
+    assert sum(q.transport == "udp" for q in zone.queries) == 3

@@ -14,7 +14,7 @@ static void begin(unsigned places)
 {
 	memset(&line, 0, sizeof(line));
 	memset(entries, 0, sizeof(entries));
-	line.limit = places;
+	line_limit(&line, places, 1);
 	line_primary_init(&a);
 	line_primary_init(&b);
 }
@@ -113,19 +113,42 @@ static void adapts_to_what_a_primary_bears(void)
 	begin(16);
 	CU_ASSERT_EQUAL(a.limit, 4);
 	for (int i = 0; i < 1000; i++)
-		line_went(&a, true, 16);
+		line_went(&line, &a, true);
 	CU_ASSERT_EQUAL(a.limit, 16);
-	line_went(&a, false, 16);
+	line_went(&line, &a, false);
 	CU_ASSERT_EQUAL(a.limit, 8);
 	for (int i = 0; i < 10; i++)
-		line_went(&a, false, 16);
+		line_went(&line, &a, false);
 	CU_ASSERT_EQUAL(a.limit, 1); // never none: somebody must find out that it is back
-	line_went(&a, true, 16);
+	line_went(&line, &a, true);
 	CU_ASSERT_EQUAL(a.limit, 2);
-	line_went(&a, true, 16);
+	line_went(&line, &a, true);
 	CU_ASSERT_EQUAL(a.limit, 2);
-	line_went(&a, true, 16);
+	line_went(&line, &a, true);
 	CU_ASSERT_EQUAL(a.limit, 3);
+}
+
+// Where there are others, one primary does not get all places, however well it does.
+static void keeps_places_for_others(void)
+{
+	static const unsigned places[] = { 1, 2, 3, 4, 16, 64 }, most[] = { 1, 1, 2, 3, 12, 48 };
+	for (unsigned k = 0; k < sizeof(places) / sizeof(*places); k++) {
+		unsigned taken = 0;
+		begin(places[k]);
+		for (int i = 0; i < 5000; i++)
+			line_went(&line, &a, true);
+		CU_ASSERT_EQUAL(a.limit, places[k] < 4 ? 4 : places[k]);
+		line_limit(&line, places[k], 2);
+		for (unsigned i = 0; i < 63; i++)
+			line_join(&line, &a, LANE_NOTIFY, &entries[i]);
+		while (take() >= 0)
+			taken++;
+		CU_ASSERT_EQUAL(taken, most[k]);
+		line_join(&line, &b, LANE_REFRESH, &entries[63]);
+		CU_ASSERT_EQUAL(take(), places[k] > 1 ? 63 : -1);
+		line_limit(&line, places[k], 1); // the others are gone from the configuration
+		CU_ASSERT_EQUAL(take() >= 0, places[k] > most[k] + 1);
+	}
 }
 
 // Joining, taking and leaving in any order leaves nothing behind.
@@ -162,5 +185,6 @@ static void random_walk(void)
 UNIT_MAIN("line", { "lanes in order", lanes_in_order }, { "promoted", promoted },
 	  { "primaries take turns", primaries_take_turns },
 	  { "places are limited", places_are_limited },
+	  { "keeps places for others", keeps_places_for_others },
 	  { "adapts to what a primary bears", adapts_to_what_a_primary_bears },
 	  { "random walk", random_walk })
