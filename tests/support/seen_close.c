@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Preloaded into a daemon under ThreadSanitizer: shows it what libuv closes.
+// Preloaded into programs under ThreadSanitizer: shows it what libuv closes.
 //
 // libuv closes descriptors by the system call itself. ThreadSanitizer, which knows them by
 // close() alone, takes a number that another thread is given anew for the one that the
