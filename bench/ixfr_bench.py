@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """milliseconds from NOTIFY to the new answer by IXFR, beside BIND, Knot and NSD
 
-One primary of our own (primary.py) moves to its next serial and has the differences rendered;
-then each secondary in turn is sent a NOTIFY and asked for a record that has changed, again
-and again, until it gives the new one. All of them store what they serve; none has a port.
+A primary of our own (primary.py) for each size of zone moves to its next serial and has the
+differences rendered; then each secondary in turn is sent a NOTIFY and asked for a record that
+has changed, again and again, until it gives the new one. All of them store what they serve;
+none has a port. Ours of all sizes stand side by side; then, for each size that they can hold,
+the peers and ours. Who stands together takes turns, in another order each round and after a
+pause each: what one leaves behind in the caches, or does afterwards, meets all alike.
 """
+import os
+import random
 import socket
 import statistics
 import struct
@@ -17,12 +22,12 @@ from primary import A, Primary, name
 
 DEFAULTS = {"pairs": 15}
 ORIGIN = "example.com"
-ADDRESS = "10.53.0.5"
 CHANGES = (1, 1000)
 SIZES = {"1k": 1000, "1M": 1_000_000, "10M": 10_000_000}
 LARGEST_FOR_PEERS = 1_000_000
 LOAD_S = 240
 SETTLED_PER_S = 400_000  # names: so long all of them have to store the zone for the first time
+PAUSE_S = 0.05  # before each turn
 
 
 class Watcher:
@@ -53,61 +58,91 @@ class Watcher:
         return time.perf_counter() - begun
 
 
-def measure(one, size, servers, options):
-    """{(server, changes): [milliseconds]} in a zone of so many names."""
-    primary = Primary(one.clients, ADDRESS, ORIGIN, size)
-    running, took = {}, {}
-    for kind in servers:
+class Contestant:
+    """The secondary `kind` of the `number`th zone, which has the zone once this is made."""
+
+    def __init__(self, one, kind, number, primary):
         begun = time.monotonic()
-        server = one.start(secondaries.ALL[kind](one.server_ns, one.dir, ORIGIN, ADDRESS))
-        running[kind] = server, Watcher(one.clients, server.address)
-        running[kind][1].wait(f"{zones.label(size - 1)}.{ORIGIN}", primary.address(size - 1),
-                              LOAD_S)
-        common.say(f"{kind}: {size} names after {time.monotonic() - begun:.1f} s")
-    time.sleep(2 + size / SETTLED_PER_S)
+        address = f"10.53.0.{20 * (number + 1) + list(secondaries.ALL).index(kind)}"
+        one.wire.add_address(one.server_ns, address)
+        more = {"listen": [{"address": address}]} if kind == "understudy" else {}
+        server = secondaries.ALL[kind](one.server_ns, os.path.join(one.dir, str(number)), ORIGIN,
+                                       primary.host_address, **more)
+        server.address = address
+        one.start(server)
+        self.address, self.primary = address, primary
+        self.watcher = Watcher(one.clients, address)
+        last = primary.names - 1
+        self.watcher.wait(f"{zones.label(last)}.{ORIGIN}", primary.address(last), LOAD_S)
+        common.say(f"{kind}: {primary.names} names after {time.monotonic() - begun:.1f} s")
+
+    def turn(self, index, address):
+        """Milliseconds until the change is seen."""
+        time.sleep(PAUSE_S)
+        begun = time.perf_counter()
+        self.primary.notify(self.address)
+        return 1000 * self.watcher.wait(f"{zones.label(index)}.{ORIGIN}", address, 60, begun)
+
+
+def measure(cast, options):
+    """Lets those take turns that `cast` ({size: servers}) names, as {(server, size, changes):
+    [milliseconds]}."""
+    with common.a_stage() as one:
+        primaries, running = {}, {}
+        for number, (label, kinds) in enumerate(cast.items()):
+            address = f"10.53.0.{101 + number}"
+            one.wire.add_address(one.clients, address)
+            primaries[label] = Primary(one.clients, address, ORIGIN, SIZES[label])
+            for kind in kinds:
+                running[kind, label] = Contestant(one, kind, number, primaries[label])
+        time.sleep(2 + max(SIZES[label] for label in cast) / SETTLED_PER_S)
+        took = take_turns(primaries, running, options)
+        one.clear()
+        for primary in primaries.values():
+            primary.close()
+    return took
+
+
+def take_turns(primaries, running, options):
+    took = {(*each, changes): [] for each in running for changes in CHANGES}
     for changes in CHANGES:
         for number in range(options.pairs + 2):
-            index, address = primary.change(changes)
-            for kind in list(running)[::-1] if number % 2 else running:
-                server, watcher = running[kind]
-                begun = time.perf_counter()
-                primary.notify(server.address)
-                ms = 1000 * watcher.wait(f"{zones.label(index)}.{ORIGIN}", address, 60, begun)
+            moved = {label: primary.change(changes) for label, primary in primaries.items()}
+            for kind, label in random.Random(number).sample(list(running), len(running)):
+                ms = running[kind, label].turn(*moved[label])
                 if number >= 2:  # the first ones find the way
-                    took.setdefault((kind, changes), []).append(ms)
-            time.sleep(0.05)
-        common.say(f"{size} names, {changes} changed: " + ", ".join(
-            f"{kind} {statistics.median(took[kind, changes]):.2f} ms" for kind in running))
-    one.clear()
-    primary.close()
+                    took[kind, label, changes].append(ms)
+        for label in primaries:
+            common.say(f"{label} names, {changes} changed: " + ", ".join(
+                f"{kind} {statistics.median(took[kind, of, changes]):.2f} ms"
+                for kind, of in running if of == label))
     return took
 
 
 def rows(options):
-    result, took = {}, {}
+    ours = measure({label: ["understudy"] for label in SIZES}, options)
+    beside = {}
     for label, size in SIZES.items():
-        servers = list(secondaries.ALL) if size <= LARGEST_FOR_PEERS else ["understudy"]
-        with common.a_stage() as one:
-            for (kind, changes), values in measure(one, size, servers, options).items():
-                took[kind, label, changes] = values
-                result[f"{kind}-{label}-{changes}"] = common.figure(values, "ms")
-    return {**ratios(took), **result}
+        if size <= LARGEST_FOR_PEERS:
+            beside.update(measure({label: secondaries.ALL}, options))
+    result = ratios(ours, beside)
+    for (kind, label, changes), values in {**beside, **ours}.items():
+        result[f"{kind}-{label}-{changes}"] = common.figure(values, "ms")
+    return result
 
 
-def ratios(took):
-    """Medians against medians: rounds of one zone are no pairs of another's."""
-    def median(*key):
-        return statistics.median(took[key])
-
+def ratios(ours, beside):
+    """Medians against medians: a disturbed round of one is no other's."""
     def ratio(values, to):
-        return common.figure([value / to for value in values], "1")
+        return common.figure([value / statistics.median(to) for value in values], "1")
 
     found = {}
     for changes in CHANGES:
         suffix = "" if changes == CHANGES[0] else f"-{changes}"
-        best = min(median(peer, "1M", changes) for peer in secondaries.PEERS)
-        ours = [took["understudy", size, changes] for size in ("1k", "1M", "10M")]
-        found["ratio-best-peer-1M" + suffix] = ratio(ours[1], best)
-        found["ratio-1M-1k" + suffix] = ratio(ours[1], statistics.median(ours[0]))
-        found["ratio-10M-1k" + suffix] = ratio(ours[2], statistics.median(ours[0]))
+        best = min((beside[peer, "1M", changes] for peer in secondaries.PEERS),
+                   key=statistics.median)
+        small, large, huge = (ours["understudy", size, changes] for size in ("1k", "1M", "10M"))
+        found["ratio-best-peer-1M" + suffix] = ratio(beside["understudy", "1M", changes], best)
+        found["ratio-1M-1k" + suffix] = ratio(large, small)
+        found["ratio-10M-1k" + suffix] = ratio(huge, small)
     return found

@@ -34,7 +34,7 @@ class Primary:
     APEX = b"\xc0\x0c"  # a pointer to the question's name
 
     def __init__(self, ns, address, origin, names):
-        self.origin, self.names = origin, names
+        self.host_address, self.origin, self.names = address, origin, names
         self.qname = name(origin)
         self.serial = 1
         self.moved = {}  # index: the address it has instead of its first one
