@@ -19,8 +19,8 @@ import pcaps
 import secondaries
 import zones
 from harness import ports
-from ixfr_bench import ADDRESS, LOAD_S, ORIGIN, Watcher
-from primary import Primary
+from ixfr_bench import LOAD_S, ORIGIN, Watcher
+from primary import ADDRESS, Primary
 
 DEFAULTS = {"seconds": 60.0, "pairs": 1}
 QUERIES = 50_000  # as many packet buffers as there is memory for without hugepages

@@ -12,6 +12,7 @@ import threading
 
 import zones
 
+ADDRESS = "10.53.0.5"  # where one alone stands
 SOA, A, NS, IXFR, AXFR = 6, 1, 2, 251, 252
 MESSAGE_OCTETS = 16000  # compression pointers reach so far
 HEAD_OCTETS = 12

@@ -12,8 +12,8 @@ import subprocess
 import common
 import secondaries
 from harness import load
-from ixfr_bench import ADDRESS, LOAD_S, ORIGIN, Watcher
-from primary import Primary
+from ixfr_bench import LOAD_S, ORIGIN, Watcher
+from primary import ADDRESS, Primary
 import zones
 
 DEFAULTS = {"names": 100_000}
