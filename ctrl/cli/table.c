@@ -107,20 +107,23 @@ static void add_cell(struct table *t, const char *text)
 // The first column is a name and stands left, the others right if `right`.
 static void print_table(FILE *to, struct table *t, bool right)
 {
+	int *widths = calloc(t->columns, sizeof(*widths));
+	if (!widths)
+		abort();
+	for (size_t i = 0; i < t->count; i++) {
+		int len = (int)strlen(t->cells[i]), *width = &widths[i % t->columns];
+		*width = len > *width ? len : *width;
+	}
 	for (size_t i = 0; i < t->count; i++) {
 		size_t column = i % t->columns;
-		int width = 0;
-		for (size_t k = column; k < t->count; k += t->columns) {
-			int len = (int)strlen(t->cells[k]);
-			width = len > width ? len : width;
-		}
 		bool last = column + 1 == t->columns;
 		if (column && right)
-			fprintf(to, "%*s", width, t->cells[i]);
+			fprintf(to, "%*s", widths[column], t->cells[i]);
 		else
-			fprintf(to, "%-*s", last ? 0 : width, t->cells[i]);
+			fprintf(to, "%-*s", last ? 0 : widths[column], t->cells[i]);
 		fputs(last ? "\n" : "  ", to);
 	}
+	free(widths);
 	for (size_t i = 0; i < t->count; i++)
 		free(t->cells[i]);
 	free(t->cells);
