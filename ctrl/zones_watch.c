@@ -110,12 +110,13 @@ static uint64_t percent_gone(const struct secondary *z)
 	return left_ms >= all_ms ? 0 : 100 - left_ms * 100 / all_ms;
 }
 
+// The links tell: what was begun with a primary may go well at first, and yet come to no end.
 static unsigned troubles(const struct secondary *z)
 {
 	unsigned bits = 0, out_of_reach = 0;
 	for (unsigned i = 0; i < z->config->settings->primary_count; i++) {
-		out_of_reach += is_out_of_reach(z->primaries[i].reason);
-		if (is_policy(z->primaries[i].reason))
+		out_of_reach += is_out_of_reach(z->primaries[i].link_reason);
+		if (is_policy(z->primaries[i].link_reason))
 			bits |= ALARM_BIT(ALARM_REFUSED);
 	}
 	if (out_of_reach && out_of_reach == z->config->settings->primary_count)
@@ -134,10 +135,10 @@ static json_t *primaries_json(const struct secondary *z)
 		const struct zone_primary_status *s = &z->primaries[i];
 		char address[CONFIG_ADDRESS_TEXT], text[ZONE_REASON_TEXT];
 		json_array_append_new(
-			list,
-			json_pack("{s:s, s:s, s:s, s:s}", "id", s->primary->id, "address",
-				  config_address_text(&s->primary->address, address), "reason",
-				  xfr_reason_word(s->reason), "text", zone_reason_text(s, text)));
+			list, json_pack("{s:s, s:s, s:s, s:s}", "id", s->primary->id, "address",
+					config_address_text(&s->primary->address, address),
+					"reason", xfr_reason_word(s->link_reason), "text",
+					zone_link_text(s, text)));
 	}
 	return list;
 }

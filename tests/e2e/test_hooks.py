@@ -119,6 +119,24 @@ def test_refused_by_policy(stage):
     scene.wait_events("refused", "recovered")
 
 
+def test_serials_without_transfers(stage):
+    """A primary that tells its serial over UDP, while no transfer comes, is out of reach."""
+    scene = Scene(stage, hold=3)
+
+    def hang_up(_connection):
+        time.sleep(1.5)  # between a good serial and a failed transfer
+
+    scene.primary.behave = hang_up
+    scene.primary.serial = 2
+    scene.wait_events("unreachable", timeout=30)
+    told = json.loads(scene.lines()[0].split("|")[-1])
+    assert told["primaries"][0]["reason"] in ("closed", "io")
+    time.sleep(4)
+    assert scene.events() == ["unreachable"]
+    scene.primary.behave = None
+    scene.wait_events("unreachable", "recovered")
+
+
 def test_switched_off(stage):
     """No program for this zone; the log tells all the same."""
     scene = Scene(stage, zone={"hooks": False})
