@@ -62,6 +62,8 @@ static const struct {
 					  "NSEC3 asks for too many iterations" },
 	[XFR_REASON_OLDER] = { "older", "the primary's serial is older than ours" },
 	[XFR_REASON_SERIAL_ZERO] = { "serial-zero", "the primary's serial is 0" },
+	[XFR_REASON_LEFT_ALONE] = { "left-alone",
+				    "the primary was not asked, as it has failed other zones" },
 };
 
 const char *xfr_reason_word(enum xfr_reason r)

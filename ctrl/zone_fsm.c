@@ -387,6 +387,7 @@ static bool axfr_may_help(enum xfr_reason failure)
 {
 	switch (failure) {
 	case XFR_REASON_CONNECT:
+	case XFR_REASON_LEFT_ALONE:
 	case XFR_REASON_CANCELLED:
 	case XFR_REASON_NOTAUTH:
 	case XFR_REASON_TSIG_BADKEY:

@@ -69,8 +69,8 @@ struct zone_primary_status {
 	uint8_t reason;      // enum xfr_reason; XFR_REASON_NONE = well
 	uint8_t ixfr_reason; // of the last IXFR, which AXFR may have followed
 	// The link: normal while what is begun with the primary comes to a good end.
-	uint8_t link_reason; // XFR_REASON_NONE: normal; else why it is blocked
-	uint16_t link_rcode;
+	uint8_t link_reason;     // XFR_REASON_NONE: normal; else why it is blocked
+	uint16_t link_rcode;     // or, of XFR_REASON_LEFT_ALONE, why others were given up
 	uint64_t link_unix_s;    // since when it has been what it is; 0 = never asked
 	uint64_t success_unix_s; // when something last came to a good end; 0 = never
 };

@@ -132,18 +132,35 @@ static bool is_older(const struct secondary *z, const struct zone_event *e)
 	       !serial_newer(e->soa.serial, z->fsm.soa.serial);
 }
 
-// What the exchange brought, as an event and as status. `t` is NULL if the
-// primary was left alone.
-static struct zone_event note_end(struct secondary *z, const struct transfer *t,
-				  enum xfr_reason reason)
+// The primary was left alone for this reason, and nobody asked: of the last exchange what is
+// known stays.
+static struct zone_event note_left_alone(struct secondary *z, enum xfr_reason reason)
+{
+	char name[NAME_TEXT_SIZE];
+	bool transfer = z->wanted.kind != ZONE_ACTION_QUERY_SOA;
+	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
+	log_limited(&z->zones->log, LOG_LEVEL_WARNING, "zone %s: %s is left alone for a while: %s",
+		    secondary_name(z, name), s->primary->id, xfr_reason_text(reason));
+	if (!s->link_reason)
+		s->link_rcode = (uint16_t)reason; // should it be blocked now
+	++*(transfer ? &z->zones->stats.transfers_failed : &z->zones->stats.soa_failed);
+	return (struct zone_event){ .kind = transfer ? ZONE_EVENT_XFR_FAILED
+						     : ZONE_EVENT_SOA_FAILED,
+				    .exchange = z->wanted.exchange,
+				    .reason = XFR_REASON_LEFT_ALONE,
+				    .unanswered = true };
+}
+
+// What the exchange brought, as an event and as status.
+static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 {
 	struct zones_stats *total = &z->zones->stats;
-	struct xfr *engine = t ? transfer_engine(t) : NULL;
+	struct xfr *engine = transfer_engine(t);
 	bool transfer = z->wanted.kind != ZONE_ACTION_QUERY_SOA;
 	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
 	struct zone_event event = { .exchange = z->wanted.exchange,
-				    .reason = reason,
-				    .unanswered = !t || transfer_mute(t) };
+				    .reason = transfer_reason(t),
+				    .unanswered = transfer_mute(t) };
 	s->unix_s = loop_time().unix_s;
 	s->kind = wanted_kind(z);
 	s->reason = (uint8_t)event.reason;
@@ -218,24 +235,27 @@ void secondary_refuse(struct secondary *z, unsigned primary, enum xfr_reason rea
 	struct zone_primary_status *s = &z->primaries[primary];
 	s->reason = (uint8_t)reason;
 	z->zones->stats.refused++;
-	log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+	log_limited(&z->zones->findings, LOG_LEVEL_WARNING,
 		    "zone %s: serial %u from %s is not published: %s", secondary_name(z, name),
 		    s->serial, s->primary->id, xfr_reason_text(reason));
 }
 
 // What was begun with the primary is at its end, good or not, unless it is asked on.
-static void note_link(struct secondary *z, unsigned primary)
+static void note_link(struct secondary *z, unsigned primary, bool left_alone)
 {
 	uint64_t now_s = loop_time().unix_s;
 	struct zone_primary_status *s = &z->primaries[primary];
+	uint8_t reason = left_alone ? XFR_REASON_LEFT_ALONE : s->reason;
 	if (z->fsm.phase != ZONE_FSM_IDLE && z->wanted.primary == primary)
 		return;
-	bool changed = !s->link_unix_s || s->link_reason != s->reason;
-	if (!s->link_unix_s || !s->link_reason != !s->reason)
+	if (left_alone && s->link_reason)
+		return; // why it is blocked says more
+	bool changed = !s->link_unix_s || s->link_reason != reason;
+	if (!s->link_unix_s || !s->link_reason != !reason)
 		s->link_unix_s = now_s;
-	s->link_reason = s->reason;
-	s->link_rcode = s->rcode;
-	if (s->reason == XFR_REASON_NONE)
+	s->link_reason = reason;
+	s->link_rcode = left_alone ? s->link_rcode : s->rcode;
+	if (reason == XFR_REASON_NONE)
 		s->success_unix_s = now_s;
 	if (changed)
 		secondary_note(z);
@@ -256,7 +276,7 @@ bool secondary_conclude(struct secondary *z, const struct zone_event *event)
 	z->rekeyed = false;
 	if (z->fsm.refused)
 		secondary_refuse(z, primary, z->fsm.refused);
-	note_link(z, primary);
+	note_link(z, primary, event->reason == XFR_REASON_LEFT_ALONE);
 	bool published = had && !z->fresh;
 	if (z->fresh)
 		zone_version_discard(z->fresh);
@@ -265,10 +285,10 @@ bool secondary_conclude(struct secondary *z, const struct zone_event *event)
 	return published;
 }
 
-// An exchange is over.
+// An exchange is over; or `t` is NULL, and the primary is left alone for this reason.
 static void end_exchange(struct secondary *z, const struct transfer *t, enum xfr_reason reason)
 {
-	struct zone_event event = note_end(z, t, reason);
+	struct zone_event event = t ? note_end(z, t) : note_left_alone(z, reason);
 	if (t)
 		learn(z, t);
 	if (event.kind == ZONE_EVENT_XFR_DONE && !event.current) {

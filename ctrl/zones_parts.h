@@ -68,7 +68,9 @@ struct zones {
 	struct notify_lookup lookup;
 	struct notify_source sources[CONFIG_PRIMARIES_MAX + CONFIG_NOTIFY_MAX];
 	struct zones_stats stats;
-	struct log_limit log;
+	// Exchanges that fail; what is strange about a zone; its signatures. A primary that is
+	// dead must not silence the others.
+	struct log_limit log, findings, signature_findings;
 };
 
 struct secondary *zones_find(const struct zones *zones, const uint8_t *apex);

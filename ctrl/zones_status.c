@@ -15,7 +15,9 @@ const char *secondary_name(const struct secondary *z, char buf[NAME_TEXT_SIZE])
 const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT])
 {
 	bool rcode = s->reason == XFR_REASON_RCODE;
-	const char *more = rcode                          ? rcode_to_text(s->rcode)
+	bool alone = s->reason == XFR_REASON_LEFT_ALONE;
+	const char *more = rcode   ? rcode_to_text(s->rcode)
+			   : alone ? xfr_reason_text((enum xfr_reason)s->rcode)
 			   : xfr_reason_is_tls(s->reason) ? tls_detail_text(s->reason, s->rcode)
 							  : NULL;
 	const char *text = xfr_reason_text(s->reason);
@@ -83,7 +85,7 @@ void secondary_count_transfer(struct secondary *z, const struct zone_primary_sta
 	total->ttl_lowered += x->ttl_lowered;
 	if (x->out_of_zone) {
 		char name[NAME_TEXT_SIZE];
-		log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+		log_limited(&z->zones->findings, LOG_LEVEL_WARNING,
 			    "zone %s: %llu records outside of the zone were skipped",
 			    secondary_name(z, name), (unsigned long long)x->out_of_zone);
 	}

@@ -48,7 +48,7 @@ static void warn_of_iterations(struct secondary *z, unsigned iterations)
 {
 	char name[NAME_TEXT_SIZE];
 	if (iterations > policy_of(z).nsec3_iterations_max)
-		log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+		log_limited(&z->zones->findings, LOG_LEVEL_WARNING,
 			    "zone %s: NSEC3 with %u iterations, where 0 is best practice",
 			    secondary_name(z, name), iterations);
 }
@@ -80,7 +80,7 @@ void secondary_restore_vetted(struct secondary *z, const struct zone_vetted *vet
 	bool costly = p.refuse_iterations && vetted->nsec3_iterations > p.nsec3_iterations_max;
 	if (digest || costly)
 		log_limited(
-			&z->zones->log, LOG_LEVEL_WARNING,
+			&z->zones->findings, LOG_LEVEL_WARNING,
 			"zone %s: it is served as it was stored, and would not be taken today: %s",
 			secondary_name(z, name),
 			xfr_reason_text(digest ? XFR_REASON_ZONEMD_MISSING

@@ -55,7 +55,7 @@ static void watch_signatures(struct secondary *z)
 	enum zone_signatures is = judge_signatures(z), was = z->signatures;
 	uint64_t now_s = loop_time().unix_s, earliest = z->survey.earliest_unix_s;
 	char name[NAME_TEXT_SIZE];
-	struct log_limit *log = &z->zones->log;
+	struct log_limit *log = &z->zones->signature_findings;
 	z->signatures = is;
 	if (is <= was)
 		return;
@@ -83,7 +83,7 @@ static bool is_out_of_reach(enum xfr_reason reason)
 {
 	return reason == XFR_REASON_CONNECT || reason == XFR_REASON_IO ||
 	       reason == XFR_REASON_TIMEOUT || reason == XFR_REASON_CLOSED ||
-	       xfr_reason_is_tls(reason);
+	       reason == XFR_REASON_LEFT_ALONE || xfr_reason_is_tls(reason);
 }
 
 // By what the configuration says of data that are otherwise in order.

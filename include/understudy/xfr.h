@@ -89,6 +89,7 @@ enum xfr_reason {
 	// zone_fsm
 	XFR_REASON_OLDER,       // the primary's serial is older than ours
 	XFR_REASON_SERIAL_ZERO, // the serial is 0, where that is refused
+	XFR_REASON_LEFT_ALONE,  // it was not asked: it has left connections unanswered
 	XFR_REASON_COUNT
 };
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.peers import KEY
 from harness.process import wait_for
-from harness.scripted import Close, Scripted
+from harness.scripted import Close, Pause, Scripted
 
 ORIGIN = "example.com"
 pytestmark = pytest.mark.understudy
@@ -122,18 +122,15 @@ def test_refused_by_policy(stage):
 def test_serials_without_transfers(stage):
     """A primary that tells its serial over UDP, while no transfer comes, is out of reach."""
     scene = Scene(stage, hold=3)
-
-    def hang_up(_connection):
-        time.sleep(1.5)  # between a good serial and a failed transfer
-
-    scene.primary.behave = hang_up
+    for qtype in ("IXFR", "AXFR"):  # some time between a good serial and a failed transfer
+        scene.primary.replies[qtype] = lambda q: [Pause(1.5), Close]
     scene.primary.serial = 2
     scene.wait_events("unreachable", timeout=30)
     told = json.loads(scene.lines()[0].split("|")[-1])
     assert told["primaries"][0]["reason"] in ("closed", "io")
     time.sleep(4)
     assert scene.events() == ["unreachable"]
-    scene.primary.behave = None
+    scene.primary.good()
     scene.wait_events("unreachable", "recovered")
 
 
