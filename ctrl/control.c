@@ -20,6 +20,7 @@
 #include "loop.h"
 
 #define CONNECTIONS_MAX 32
+#define WAITING_MAX     1000 // of them in "zone wait", beside those
 #define IDLE_MS         60000
 #define SWEEP_MS        1000
 #define BACKLOG         16
@@ -36,6 +37,8 @@ struct control_connection {
 	FILE *body;                // to be sent behind the response
 	bool closing;
 	bool stop;     // the daemon, once the response is sent
+	bool refused;  // there were too many; it ends once that is said
+	bool waits;    // counted as such
 	bool skipping; // the rest of a line that is too long
 	size_t len;
 	char line[CONTROL_LINE_MAX];
@@ -67,8 +70,19 @@ static void close_connection(struct control_connection *n)
 			break;
 		}
 	}
-	c->count--;
+	--*(n->waits ? &c->waiting : &c->count);
 	uv_close((uv_handle_t *)&n->pipe, on_connection_closed);
+}
+
+// While it waits for something it takes no place of those who work.
+static void set_waiting(struct control_connection *n, bool waits)
+{
+	struct control *c = n->control;
+	if (n->waits == waits)
+		return;
+	n->waits = waits;
+	--*(waits ? &c->count : &c->waiting);
+	++*(waits ? &c->waiting : &c->count);
 }
 
 static void start_reading(struct control_connection *n);
@@ -111,7 +125,7 @@ static void on_written(uv_write_t *req, int status)
 	if (n->closing)
 		return;
 	n->progress_ms = uv_now(n->control->options.loop);
-	if (status < 0)
+	if (status < 0 || n->refused)
 		close_connection(n);
 	else if (!send_body(n) && !n->closing)
 		serve(n);
@@ -122,6 +136,7 @@ void control_respond(struct control_connection *n, json_t *response, FILE *body)
 {
 	size_t len = 0;
 	n->task = NULL;
+	set_waiting(n, false);
 	n->body = body;
 	char *text = response ? json_dumps(response, JSON_COMPACT) : NULL;
 	json_decref(response);
@@ -138,10 +153,18 @@ void control_respond(struct control_connection *n, json_t *response, FILE *body)
 		uv_read_stop((uv_stream_t *)&n->pipe);
 }
 
+// Whether one more may wait, if that is what the request comes to.
+static bool may_wait(const struct control *c, enum control_command command)
+{
+	return !control_is_patient(command) || c->waiting < WAITING_MAX;
+}
+
 static void serve_line(struct control_connection *n, const char *line, size_t len)
 {
 	struct control_request request = { 0 };
 	const char *why = control_parse(line, len, &request);
+	if (!why && !may_wait(n->control, request.command))
+		why = "too many wait already";
 	n->stop = !why && request.command == CONTROL_STOP;
 	if (why || !control_is_slow(request.command)) {
 		json_t *response = why ? control_error(why) : control_run(n->control, &request);
@@ -152,6 +175,8 @@ static void serve_line(struct control_connection *n, const char *line, size_t le
 	n->task = control_task_start(n->control, n, &request);
 	if (!n->task)
 		close_connection(n);
+	else
+		set_waiting(n, control_is_patient(request.command));
 }
 
 // Serves the first complete line, if there is one; the rest waits its turn.
@@ -225,8 +250,11 @@ static void accept_connection(struct control *c)
 	n->next = c->connections;
 	c->connections = n;
 	c->count++;
-	if (uv_accept(server, (uv_stream_t *)&n->pipe) || c->count > CONNECTIONS_MAX)
+	n->refused = c->count > CONNECTIONS_MAX;
+	if (uv_accept(server, (uv_stream_t *)&n->pipe))
 		close_connection(n);
+	else if (n->refused)
+		control_respond(n, control_error("too many connections"), NULL);
 	else
 		start_reading(n);
 }

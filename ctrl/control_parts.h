@@ -20,7 +20,8 @@ struct control {
 	bool listening; // the pipe is there, open or closing
 	uv_timer_t idle_timer;
 	struct control_connection *connections;
-	unsigned count;
+	unsigned count;        // without those that wait
+	unsigned waiting;      // in "zone wait"
 	_Atomic bool stopping; // seen by the dumps under way
 	bool unaccepted;       // a connection waits: memory had run out
 };
@@ -35,6 +36,8 @@ json_t *control_success(json_t *result);
 struct control_task;
 
 bool control_is_slow(enum control_command command);
+// Whether what it takes is patience only: whoever waits is in nobody's way.
+bool control_is_patient(enum control_command command);
 // Begins it; control_respond comes later, once. NULL if memory ran out.
 struct control_task *control_task_start(struct control *c, struct control_connection *n,
 					const struct control_request *request);

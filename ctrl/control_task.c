@@ -41,6 +41,11 @@ bool control_is_slow(enum control_command command)
 	       command == CONTROL_ZONE_ADD || command == CONTROL_ZONE_REMOVE;
 }
 
+bool control_is_patient(enum control_command command)
+{
+	return command == CONTROL_ZONE_WAIT;
+}
+
 // ---- dump
 
 static void dump(uv_work_t *work)

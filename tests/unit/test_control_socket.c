@@ -273,19 +273,21 @@ static void waits_for_slow_readers(void)
 static void bounds_connections(void)
 {
 	struct fixture f;
-	int fds[40], served = 0;
+	int fds[40], served = 0, refused = 0;
 	begin(&f);
 	for (int i = 0; i < 40; i++)
 		fds[i] = client(&f);
 	for (int i = 0; i < 40; i++) {
 		const char *request = "{\"command\":\"status\"}\n";
-		if (send(fds[i], request, strlen(request), MSG_NOSIGNAL) < 0)
-			continue;
+		send(fds[i], request, strlen(request), MSG_NOSIGNAL); // or it is closed
 		json_t *r = response(fds[i]);
-		served += r != NULL;
+		const char *error = json_string_value(json_object_get(r, "error"));
+		served += json_is_true(json_object_get(r, "ok"));
+		refused += error && strcmp(error, "too many connections") == 0;
 		json_decref(r);
 	}
 	CU_ASSERT_EQUAL(served, 32);
+	CU_ASSERT_EQUAL(refused, 8);
 	for (int i = 0; i < 40; i++)
 		close(fds[i]);
 	usleep(100000);
@@ -342,6 +344,38 @@ static void replaces_only_the_dead(void)
 	end(&f);
 }
 
+// Many may wait, and the socket serves on; those who come to wait beyond that are told so.
+static void waiting_is_no_burden(void)
+{
+	struct fixture f;
+	static int fds[1001];
+	begin(&f);
+	for (int i = 0; i < 1001; i++) {
+		fds[i] = client(&f);
+		send_text(fds[i], "{\"command\":\"zone wait\",\"zone\":\"a.example\","
+				  "\"serial\":1,\"timeout\":86400}\n");
+		if (i % 16 == 0)
+			usleep(20000);
+	}
+	json_t *r = response(fds[1000]);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(r, "error")),
+			       "too many wait already");
+	json_decref(r);
+	int fd = client(&f);
+	CU_ASSERT(has(fd, "{\"command\":\"status\"}", "version"));
+	close(fd);
+	for (int i = 0; i < 1001; i++)
+		close(fds[i]);
+	usleep(1500000);
+	fd = client(&f);
+	CU_ASSERT(has(fd,
+		      "{\"command\":\"zone wait\",\"zone\":\"a.example\",\"serial\":1,"
+		      "\"timeout\":0}",
+		      "error"));
+	close(fd);
+	end(&f);
+}
+
 // Who goes away while he waits leaves his place to others.
 static void forgets_who_left(void)
 {
@@ -372,5 +406,6 @@ UNIT_MAIN("control socket", { "does commands", does_commands },
 	  { "waits for slow readers", waits_for_slow_readers },
 	  { "bounds connections", bounds_connections },
 	  { "bears accept failures", bears_accept_failures },
+	  { "waiting is no burden", waiting_is_no_burden },
 	  { "forgets who left", forgets_who_left },
 	  { "replaces only the dead", replaces_only_the_dead })
