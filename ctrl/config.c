@@ -18,6 +18,7 @@
 
 #include "config_parts.h"
 #include "config_schema.h"
+#include "crc32c.h"
 
 #define FILE_OCTETS_MAX (64u << 20)
 
@@ -61,6 +62,38 @@ uint8_t config_address_wire(const struct config_address *a, uint8_t out[16])
 	bool v4 = a->any.sa_family == AF_INET;
 	memcpy(out, v4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, v4 ? 4 : 16);
 	return v4 ? 4 : 6;
+}
+
+void config_address_set(struct config_address *a, uint8_t family, const uint8_t octets[16],
+			uint16_t port)
+{
+	*a = (struct config_address){ 0 };
+	if (family == 4) {
+		a->v4.sin_family = AF_INET;
+		a->v4.sin_port = htons(port);
+		memcpy(&a->v4.sin_addr, octets, 4);
+	} else {
+		a->v6.sin6_family = AF_INET6;
+		a->v6.sin6_port = htons(port);
+		memcpy(&a->v6.sin6_addr, octets, 16);
+	}
+}
+
+uint32_t config_primary_mark(const struct config_primary *p)
+{
+	uint8_t head[18] = { p->tls != NULL };
+	if (p->source.any.sa_family != AF_UNSPEC)
+		head[1] = config_address_wire(&p->source, head + 2);
+	uint32_t mark = crc32c(0, head, sizeof(head));
+	for (size_t i = 0; p->key && i < p->key->name.len; i++)
+		mark = crc32c(mark, &name_lower[p->key->name.wire[i]], 1);
+	return mark ? mark : 1;
+}
+
+bool config_primary_same(const struct config_primary *a, const struct config_primary *b)
+{
+	return config_address_equal(&a->address, &b->address) &&
+	       config_primary_mark(a) == config_primary_mark(b);
 }
 
 socklen_t config_address_octets(const struct config_address *a)

@@ -46,6 +46,9 @@ bool config_address_equal(const struct config_address *a, const struct config_ad
 socklen_t config_address_octets(const struct config_address *a);
 // The address alone in network byte order, 4 or 16 octets; returns 4 or 6, its family.
 uint8_t config_address_wire(const struct config_address *a, uint8_t out[16]);
+// And back, with a port in host byte order; `family` is 4 or 6.
+void config_address_set(struct config_address *a, uint8_t family, const uint8_t octets[16],
+			uint16_t port);
 
 enum config_above { CONFIG_ABOVE_SERVE, CONFIG_ABOVE_REFUSE };
 
@@ -202,6 +205,12 @@ struct config_primary {
 	struct config_address source; // port 0; family AF_UNSPEC: any
 	const struct tsig_key *key;   // NULL: unsigned; in config.key_list
 };
+
+// A number for how the primary is talked to, apart from its address: from where, with which
+// key by name, over TLS or not. Never 0; the same on every machine and at all times.
+uint32_t config_primary_mark(const struct config_primary *p);
+// Whether two of them, of two configurations, are the same primary talked to in the same way.
+bool config_primary_same(const struct config_primary *a, const struct config_primary *b);
 
 // Who may send NOTIFYs besides the primaries: an address, a prefix, or a range.
 struct config_notify {

@@ -27,11 +27,17 @@
 #define RECORD_MOST      (2 + 65535)
 #define TTL_MAX_S        0x7fffffffu
 
-#define STATE_EXPIRED 1
-#define STATE_FROZEN  2
-#define STATE_INSIDE  4
-#define STATE_VETTED  8
-#define STATE_NSEC3   16
+#define STATE_VERSION       2
+#define STATE_VERSION_FIRST 1 // without the primaries' marks and the last transfer
+#define STATE_EXPIRED       1
+#define STATE_FROZEN        2
+#define STATE_INSIDE        4
+#define STATE_VETTED        8
+#define STATE_NSEC3         16
+#define TRANSFER_SAME       1
+#define TRANSFER_KEYED      2
+#define TRANSFER_ENCRYPTED  4
+#define TRANSFER_FLAGS      7 // all of them
 
 static_assert(ZONE_PIECE_OCTETS <= STORE_PAYLOAD_MAX, "a block takes a piece");
 static_assert(STORE_BLOCK_FULL + ENTRY_MOST + RECORD_MOST <= STORE_PAYLOAD_MAX,
@@ -623,13 +629,66 @@ static void get_link(struct wire *w, struct store_primary *p)
 	p->success_unix_s = get_u64(w);
 }
 
+// The numbers of a transfer, in the order in which they are stored.
+#define TRANSFER_NUMBERS 8
+static void transfer_numbers(struct store_transfer *t, uint64_t *out[TRANSFER_NUMBERS])
+{
+	uint64_t *const numbers[TRANSFER_NUMBERS] = { &t->elapsed_ms, &t->messages,
+						      &t->octets,     &t->records,
+						      &t->steps,      &t->out_of_zone,
+						      &t->duplicates, &t->ttl_lowered };
+	memcpy(out, numbers, sizeof(numbers));
+}
+
+static void put_transfer(struct wire_out *o, struct store_transfer t)
+{
+	uint64_t *numbers[TRANSFER_NUMBERS];
+	put_u64(o, t.unix_s);
+	if (!t.unix_s)
+		return;
+	wire_put_u8(o, t.family);
+	wire_put_bytes(o, t.address, sizeof(t.address));
+	wire_put_u16(o, t.port);
+	wire_put_u8(o, t.kind);
+	wire_put_u8(o, t.form);
+	wire_put_u8(o, (uint8_t)((t.same ? TRANSFER_SAME : 0) | (t.keyed ? TRANSFER_KEYED : 0) |
+				 (t.encrypted ? TRANSFER_ENCRYPTED : 0)));
+	transfer_numbers(&t, numbers);
+	for (unsigned i = 0; i < TRANSFER_NUMBERS; i++)
+		put_u64(o, *numbers[i]);
+}
+
+// False if it cannot be.
+static bool get_transfer(struct wire *w, struct store_transfer *t)
+{
+	uint64_t *numbers[TRANSFER_NUMBERS];
+	t->unix_s = get_u64(w);
+	if (!t->unix_s)
+		return true;
+	t->family = wire_u8(w);
+	const uint8_t *address = wire_take(w, sizeof(t->address));
+	if (address)
+		memcpy(t->address, address, sizeof(t->address));
+	t->port = wire_u16(w);
+	t->kind = wire_u8(w);
+	t->form = wire_u8(w);
+	uint8_t flags = wire_u8(w);
+	t->same = flags & TRANSFER_SAME;
+	t->keyed = flags & TRANSFER_KEYED;
+	t->encrypted = flags & TRANSFER_ENCRYPTED;
+	transfer_numbers(t, numbers);
+	for (unsigned i = 0; i < TRANSFER_NUMBERS; i++)
+		*numbers[i] = get_u64(w);
+	return (t->family == 4 || t->family == 6) && !(flags & ~TRANSFER_FLAGS);
+}
+
 size_t store_state_write(const struct store_state *state, const void *key, size_t key_len,
 			 uint8_t out[STORE_STATE_MAX])
 {
 	const struct store_timers *t = &state->timers;
 	struct wire_out o =
 		wire_out_init(out + STORE_BLOCK_HEAD, STORE_STATE_MAX - STORE_BLOCK_HEAD);
-	wire_put_u8(&o, FORMAT_VERSION);
+	wire_put_u8(&o, STATE_VERSION);
 	wire_put_u8(&o,
 		    (uint8_t)((t->expired ? STATE_EXPIRED : 0) | (t->frozen ? STATE_FROZEN : 0) |
 			      (state->place.inside ? STATE_INSIDE : 0) |
@@ -649,6 +708,9 @@ size_t store_state_write(const struct store_state *state, const void *key, size_
 	wire_put_u16(&o, t->nsec3_iterations);
 	for (unsigned i = 0; i < t->primary_count; i++)
 		put_link(&o, &t->primaries[i]);
+	for (unsigned i = 0; i < t->primary_count; i++)
+		wire_put_u32(&o, t->primaries[i].mark);
+	put_transfer(&o, t->transfer);
 	assert(!o.failed);
 	seal_block(out, KIND_STATE, crc32c(0, key, key_len), wire_out_len(&o));
 	return STORE_BLOCK_HEAD + wire_out_len(&o);
@@ -695,7 +757,8 @@ enum result store_state_read(struct store_state *state, const void *key, size_t 
 	out.timers.next_unix_s = get_u64(&w);
 	out.timers.expire_unix_s = get_u64(&w);
 	out.timers.primary_count = wire_u8(&w);
-	if (version != FORMAT_VERSION || out.timers.primary_count > STORE_PRIMARIES_MAX)
+	if (version < STATE_VERSION_FIRST || version > STATE_VERSION ||
+	    out.timers.primary_count > STORE_PRIMARIES_MAX)
 		return RESULT_MALFORMED;
 	for (unsigned i = 0; i < out.timers.primary_count; i++)
 		get_primary(&w, &out.timers.primaries[i]);
@@ -704,6 +767,10 @@ enum result store_state_read(struct store_state *state, const void *key, size_t 
 	out.timers.nsec3_iterations = wire_u16(&w);
 	for (unsigned i = 0; i < out.timers.primary_count; i++)
 		get_link(&w, &out.timers.primaries[i]);
+	for (unsigned i = 0; i < out.timers.primary_count && version >= STATE_VERSION; i++)
+		out.timers.primaries[i].mark = wire_u32(&w);
+	if (version >= STATE_VERSION && !get_transfer(&w, &out.timers.transfer))
+		return RESULT_MALFORMED;
 	if (w.failed || wire_left(&w))
 		return RESULT_MALFORMED;
 	*state = out;

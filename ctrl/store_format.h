@@ -19,7 +19,7 @@
 #define STORE_BLOCK_FULL    (64u << 10)
 #define STORE_BLOCK_HEAD    12u
 #define STORE_PRIMARIES_MAX 16
-#define STORE_STATE_MAX     1024 // octets of a state's block, at most
+#define STORE_STATE_MAX     1280 // octets of a state's block, at most
 
 enum store_kind {
 	STORE_IMAGE = 1,
@@ -116,6 +116,19 @@ struct store_primary {
 	uint8_t link_reason;
 	uint16_t link_rcode;
 	uint64_t link_unix_s, success_unix_s;
+	uint32_t mark; // config_primary_mark; 0: not known
+};
+
+// The last transfer that went well.
+struct store_transfer {
+	uint64_t unix_s; // 0: none; nothing else is stored then
+	uint8_t family;  // of the primary, as above
+	uint8_t address[16];
+	uint16_t port;
+	uint8_t kind, form; // enum xfr_kind, enum xfr_form
+	bool same, keyed, encrypted;
+	uint64_t elapsed_ms;
+	uint64_t messages, octets, records, steps, out_of_zone, duplicates, ttl_lowered;
 };
 
 // What a zone goes on with after a restart, apart from its content.
@@ -129,6 +142,7 @@ struct store_timers {
 	uint8_t zonemd;      // enum zonemd_verdict
 	bool nsec3;
 	uint16_t nsec3_iterations;
+	struct store_transfer transfer;
 	unsigned primary_count;
 	struct store_primary primaries[STORE_PRIMARIES_MAX];
 };

@@ -39,15 +39,36 @@ static bool primaries_equal(const struct config_settings *a, const struct config
 	return true;
 }
 
-// Of primaries that are equal: what they are known by, and we by them.
-static bool credentials_equal(const struct config_settings *a, const struct config_settings *b)
+// What the primary is known by, and we by it.
+static bool credentials_equal(const struct config_primary *a, const struct config_primary *b)
 {
-	for (unsigned i = 0; i < a->primary_count; i++) {
-		const struct config_primary *p = a->primaries[i], *q = b->primaries[i];
-		if (!key_equal(p->key, q->key) || !tls_context_same(p->tls, q->tls))
-			return false;
+	return key_equal(a->key, b->key) && tls_context_same(a->tls, b->tls);
+}
+
+// The one that was known as `p` before the reload, by where it is and how it is talked to.
+static const struct zone_primary_status *find_status(const struct zone_primary_status *list,
+						     unsigned count, const struct config_primary *p)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (config_primary_same(list[i].primary, p))
+			return &list[i];
 	}
-	return true;
+	return NULL;
+}
+
+// What is known of primaries that stay goes with them to their new places.
+static void carry_over(struct secondary *z, const struct config_settings *next)
+{
+	struct zone_primary_status before[CONFIG_PRIMARIES_MAX];
+	unsigned count = z->config->settings->primary_count;
+	memcpy(before, z->primaries, count * sizeof(*before));
+	memset(z->primaries, 0, z->primaries_room * sizeof(*z->primaries));
+	for (unsigned i = 0; i < next->primary_count; i++) {
+		const struct zone_primary_status *s =
+			find_status(before, count, next->primaries[i]);
+		if (s)
+			z->primaries[i] = *s;
+	}
 }
 
 static enum result reserve_primaries(struct secondary *z, unsigned count)
@@ -95,19 +116,26 @@ void secondary_close(struct secondary *z)
 	secondary_free(z);
 }
 
-// Points the zone into the new configuration; tells whether its primaries are
-// others than before, in which case its machine must hear of it. An exchange that
-// is under way when only keys change ends as it began.
+// Points the zone into the new configuration; tells whether its machine must hear of it:
+// its primaries are others than before, or new keys may help where a link is blocked. An
+// exchange that is under way when only keys change ends as it began.
 static bool secondary_reconfigure(struct secondary *z, const struct config_zone *config)
 {
-	bool same = primaries_equal(z->config->settings, config->settings);
+	const struct config_settings *old = z->config->settings, *new = config->settings;
+	bool same = primaries_equal(old, new), busy = z->transfer || z->vetting;
+	bool rekeyed = false, helps = false;
 	if (!same)
-		memset(z->primaries, 0, z->primaries_room * sizeof(*z->primaries));
-	bool rekeyed = same && !credentials_equal(z->config->settings, config->settings);
-	z->rekeyed = same && (z->rekeyed || (rekeyed && z->transfer));
+		carry_over(z, new);
+	for (unsigned i = 0; same && i < new->primary_count; i++) {
+		if (credentials_equal(old->primaries[i], new->primaries[i]))
+			continue;
+		rekeyed = true;
+		helps |= z->primaries[i].link_reason != XFR_REASON_NONE;
+	}
+	z->rekeyed = same && (z->rekeyed || (rekeyed && busy));
 	z->config = config;
 	set_primaries(z);
-	return !same || (rekeyed && !z->transfer);
+	return !same || (helps && !busy);
 }
 
 // What a reload comes to, found out before anything is changed.

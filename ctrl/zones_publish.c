@@ -86,8 +86,53 @@ static void store_primary(struct store_primary *out, const struct zone_primary_s
 				       .link_reason = s->link_reason,
 				       .link_rcode = s->link_rcode,
 				       .link_unix_s = s->link_unix_s,
-				       .success_unix_s = s->success_unix_s };
+				       .success_unix_s = s->success_unix_s,
+				       .mark = config_primary_mark(s->primary) };
 	out->family = config_address_wire(a, out->address);
+}
+
+static void store_transfer(struct store_transfer *out, const struct zone_transfer_status *t)
+{
+	bool v4 = t->primary.any.sa_family == AF_INET;
+	*out = (struct store_transfer){
+		.unix_s = t->unix_s,
+		.port = ntohs(v4 ? t->primary.v4.sin_port : t->primary.v6.sin6_port),
+		.kind = (uint8_t)t->kind,
+		.form = (uint8_t)t->form,
+		.same = t->same,
+		.keyed = t->keyed,
+		.encrypted = t->encrypted,
+		.elapsed_ms = t->elapsed_ms,
+		.messages = t->stats.messages,
+		.octets = t->stats.octets,
+		.records = t->stats.records,
+		.steps = t->stats.steps,
+		.out_of_zone = t->stats.out_of_zone,
+		.duplicates = t->stats.duplicates,
+		.ttl_lowered = t->stats.ttl_lowered,
+	};
+	out->family = config_address_wire(&t->primary, out->address);
+}
+
+static void restore_transfer(struct secondary *z, const struct store_transfer *t)
+{
+	if (!t->unix_s || t->kind > XFR_IXFR || t->form > XFR_FORM_DIFFERENCES)
+		return;
+	z->last = (struct zone_transfer_status){ .unix_s = t->unix_s,
+						 .kind = (enum xfr_kind)t->kind,
+						 .form = (enum xfr_form)t->form,
+						 .same = t->same,
+						 .keyed = t->keyed,
+						 .encrypted = t->encrypted,
+						 .elapsed_ms = t->elapsed_ms,
+						 .stats = { .messages = t->messages,
+							    .octets = t->octets,
+							    .records = t->records,
+							    .steps = t->steps,
+							    .out_of_zone = t->out_of_zone,
+							    .duplicates = t->duplicates,
+							    .ttl_lowered = t->ttl_lowered } };
+	config_address_set(&z->last.primary, t->family, t->address, t->port);
 }
 
 static struct store_timers timers_of(const struct secondary *z)
@@ -106,6 +151,8 @@ static struct store_timers timers_of(const struct secondary *z)
 		t.expire_unix_s = unix_of(now, z->fsm.expire_ms);
 	for (unsigned i = 0; i < z->config->settings->primary_count; i++)
 		store_primary(&t.primaries[t.primary_count++], &z->primaries[i]);
+	if (z->last.unix_s)
+		store_transfer(&t.transfer, &z->last);
 	return t;
 }
 
@@ -121,7 +168,7 @@ void secondary_note(struct secondary *z)
 static void report_serial(struct secondary *z, uint32_t serial)
 {
 	char name[NAME_TEXT_SIZE];
-	struct log_limit *log = &z->zones->log;
+	struct log_limit *log = &z->zones->findings;
 	secondary_name(z, name);
 	if (z->served_serial_known && !serial_newer(serial, z->served_serial) &&
 	    serial != z->served_serial)
@@ -176,7 +223,7 @@ static void restore_primaries(struct secondary *z, const struct store_timers *t)
 			const struct store_primary *p = &t->primaries[k];
 			if (p->family != here.family || p->port != here.port ||
 			    memcmp(p->address, here.address, sizeof(here.address)) != 0 ||
-			    p->reason >= XFR_REASON_COUNT)
+			    (p->mark && p->mark != here.mark) || p->reason >= XFR_REASON_COUNT)
 				continue;
 			s->unix_s = p->unix_s;
 			s->kind = p->kind;
@@ -240,6 +287,7 @@ static enum result restore(struct secondary *z, struct zone_version **out)
 		z->fsm.frozen = t.frozen;
 		restore_primaries(z, &t);
 		restore_findings(z, &t);
+		restore_transfer(z, &t.transfer);
 	}
 	if (r != RESULT_OK)
 		return r;

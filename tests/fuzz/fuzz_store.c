@@ -88,7 +88,7 @@ static void read_zone(size_t len)
 	rcu_reader_quiescent();
 }
 
-// What is read as a state is written as the same octets again.
+// What is read as a state is written as the same octets again, if it is of this version.
 static void read_state(size_t len)
 {
 	struct store_state state;
@@ -96,6 +96,8 @@ static void read_state(size_t len)
 	if (store_state_read(&state, "s", 1, copy, len) != RESULT_OK)
 		return;
 	size_t n = store_state_write(&state, "s", 1, again);
+	if (copy[STORE_BLOCK_HEAD] != again[STORE_BLOCK_HEAD])
+		return;
 	if (n != len || memcmp(again + STORE_BLOCK_HEAD + 2, copy + STORE_BLOCK_HEAD + 2,
 			       n - STORE_BLOCK_HEAD - 2) != 0)
 		abort();

@@ -143,6 +143,19 @@ static const struct store_timers timers = {
 	.zonemd = 3,
 	.nsec3 = true,
 	.nsec3_iterations = 300,
+	.transfer = { .unix_s = 1699999999,
+		      .family = 6,
+		      .address = { 0x20, 1, 0xd, 0xb8, [15] = 1 },
+		      .port = 853,
+		      .kind = XFR_IXFR,
+		      .form = XFR_FORM_DIFFERENCES,
+		      .keyed = true,
+		      .elapsed_ms = 1234,
+		      .messages = 1,
+		      .octets = 5000000000,
+		      .records = 4,
+		      .steps = 2,
+		      .ttl_lowered = 1 },
 	.primary_count = 1,
 	.primaries = { { .family = 4,
 			 .address = { 192, 0, 2, 1 },
@@ -155,7 +168,8 @@ static const struct store_timers timers = {
 			 .link_reason = 4,
 			 .link_rcode = 9,
 			 .link_unix_s = 1600000000,
-			 .success_unix_s = 1500000000 } },
+			 .success_unix_s = 1500000000,
+			 .mark = 77 } },
 };
 
 static bool settled(struct store_zone *z)
@@ -510,6 +524,26 @@ static void test_flipped(void)
 		CU_ASSERT_NOT_EQUAL(store_state_read(&got, "skey", 4, state, n), RESULT_OK);
 		state[at] ^= 0x10;
 	}
+}
+
+// A state as an earlier release wrote it lacks what came later, and is read.
+static void test_earlier_state(void)
+{
+	uint8_t octets[STORE_STATE_MAX], number[4];
+	struct store_state s = { .timers = timers }, got;
+	s.timers.transfer.unix_s = 0;
+	size_t n = store_state_write(&s, "skey", 4, octets);
+	n -= 4 + 8; // the mark of one primary, no transfer
+	octets[STORE_BLOCK_HEAD] = 1;
+	wire_poke_be32(octets + 4, (uint32_t)(n - STORE_BLOCK_HEAD));
+	wire_poke_be32(number, crc32c(0, "skey", 4));
+	uint32_t crc = crc32c(crc32c(0, octets, 8), number, 4);
+	crc = crc32c(crc, octets + STORE_BLOCK_HEAD, n - STORE_BLOCK_HEAD);
+	wire_poke_be32(octets + 8, crc);
+	CU_ASSERT_EQUAL_FATAL(store_state_read(&got, "skey", 4, octets, n), RESULT_OK);
+	CU_ASSERT_EQUAL(got.timers.primaries[0].success_unix_s, 1500000000);
+	CU_ASSERT_EQUAL(got.timers.primaries[0].mark, 0);
+	CU_ASSERT_EQUAL(got.timers.transfer.unix_s, 0);
 }
 
 struct flipping {
@@ -933,9 +967,10 @@ static void test_file_replaced(void)
 
 UNIT_MAIN("store", { "CRC32C", test_crc }, { "round trip", test_round_trip },
 	  { "deltas", test_deltas }, { "compaction", test_compaction }, { "torn", test_torn },
-	  { "flipped state", test_flipped_state }, { "flipped octets", test_flipped },
-	  { "flipped octets in files", test_flipped_files }, { "state lost", test_state_lost },
-	  { "purge", test_purge }, { "one daemon a folder", test_one_daemon },
-	  { "full disk", test_full_disk }, { "no room at all", test_no_room_at_all },
-	  { "meta page", test_meta_page }, { "file gone", test_file_gone },
-	  { "file replaced", test_file_replaced }, { "unreadable for now", test_unreadable })
+	  { "flipped state", test_flipped_state }, { "earlier state", test_earlier_state },
+	  { "flipped octets", test_flipped }, { "flipped octets in files", test_flipped_files },
+	  { "state lost", test_state_lost }, { "purge", test_purge },
+	  { "one daemon a folder", test_one_daemon }, { "full disk", test_full_disk },
+	  { "no room at all", test_no_room_at_all }, { "meta page", test_meta_page },
+	  { "file gone", test_file_gone }, { "file replaced", test_file_replaced },
+	  { "unreadable for now", test_unreadable })

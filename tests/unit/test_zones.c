@@ -125,7 +125,7 @@ static bool all_were_asked(struct fixture *f)
 	for (size_t i = 0; i < zones_count(f->zones); i++) {
 		struct zone_status s;
 		zones_status_at(f->zones, i, &s);
-		if (!s.primaries[0].unix_s)
+		if (!s.primaries[0].link_unix_s)
 			return false;
 	}
 	return true;
@@ -160,7 +160,17 @@ static void goes_around_the_silent(void)
 	CU_ASSERT(run_until(&f, all_were_asked, 20000));
 	uint64_t took = loop_time().monotonic_ms - start;
 	CU_ASSERT(took >= 1500 && took < 15000);
-	CU_ASSERT_EQUAL(status_of(&f, "z7.dead").primaries[0].reason, XFR_REASON_CONNECT);
+	unsigned asked = 0, alone = 0;
+	for (size_t i = 0; i < zones_count(f.zones); i++) {
+		struct zone_status s;
+		zones_status_at(f.zones, i, &s);
+		const struct zone_primary_status *p = &s.primaries[0];
+		asked += p->unix_s && p->link_reason == XFR_REASON_CONNECT;
+		alone += !p->unix_s && p->link_reason == XFR_REASON_LEFT_ALONE;
+	}
+	CU_ASSERT_EQUAL(asked + alone, DEAD_ZONES + 1);
+	CU_ASSERT(asked >= 2 &&
+		  alone > DEAD_ZONES / 2); // who is not asked is not said to have been
 	CU_ASSERT_EQUAL(status_of(&f, "last.example").primaries[0].reason, XFR_REASON_CONNECT);
 	end(&f);
 	for (int i = 0; i < 4; i++)
@@ -216,6 +226,42 @@ static void adds_and_removes_zones(void)
 	CU_ASSERT_EQUAL(find_status_of(&f, "b.example"), FIND_NO_ZONE);
 	end(&f);
 	close(bound);
+}
+
+static bool both_were_asked(struct fixture *f)
+{
+	struct zone_status s = status_of(f, "a.example");
+	return s.primaries[0].link_unix_s && s.primaries[1].link_unix_s;
+}
+
+// What is known of a primary goes with it, wherever in the list a reload puts it.
+static void reload_keeps_what_is_known(void)
+{
+	static const char zone[] = "  - {name: a.example, primaries: [%s]}\n";
+	struct fixture f;
+	uint16_t port[2];
+	char text[1024];
+	begin(&f);
+	int bound = hold_port(&port[0], false), other = hold_port(&port[1], false);
+	size_t head = (size_t)snprintf(text, sizeof(text), HEAD, port[0], port[1]);
+	snprintf(text + head, sizeof(text) - head, zone, "dead, absent");
+	apply(&f, text);
+	CU_ASSERT(run_until(&f, both_were_asked, 5000));
+	struct zone_primary_status before = status_of(&f, "a.example").primaries[1];
+	CU_ASSERT_EQUAL(before.link_reason, XFR_REASON_CONNECT);
+	head = (size_t)snprintf(text, sizeof(text), HEAD, 1, port[1]);
+	snprintf(text + head, sizeof(text) - head, zone, "absent, dead");
+	apply(&f, text);
+	struct zone_status s = status_of(&f, "a.example");
+	CU_ASSERT_STRING_EQUAL(s.primaries[0].primary->id, "absent");
+	CU_ASSERT_EQUAL(s.primaries[0].link_reason, before.link_reason);
+	CU_ASSERT_EQUAL(s.primaries[0].link_unix_s, before.link_unix_s);
+	CU_ASSERT_EQUAL(s.primaries[0].unix_s, before.unix_s);
+	CU_ASSERT_EQUAL(s.primaries[1].unix_s, 0); // another port: another primary
+	CU_ASSERT_EQUAL(s.primaries[1].link_unix_s, 0);
+	end(&f);
+	close(bound);
+	close(other);
 }
 
 // Reloads while exchanges hang: what they point to must stay, or go with them.
@@ -355,5 +401,6 @@ static void purged_and_frozen(void)
 UNIT_MAIN("zones", { "goes around the silent", goes_around_the_silent },
 	  { "adds and removes zones", adds_and_removes_zones },
 	  { "reloads amid exchanges", reloads_amid_exchanges },
+	  { "reload keeps what is known", reload_keeps_what_is_known },
 	  { "many from the store", many_from_the_store },
 	  { "purged and frozen", purged_and_frozen })
