@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "additions.h"
+#include "log.h"
 #include "report.h"
 #include "service.h"
 #include "understudy/zonedb.h"
@@ -75,16 +76,31 @@ enum control_command {
 	CONTROL_PRIMARY_NSD,
 	CONTROL_PRIMARY_POWERDNS,
 	CONTROL_STATS,
+	CONTROL_LOG_LEVEL,
 	CONTROL_RELOAD,
 	CONTROL_STOP,
 	CONTROL_COMMAND_COUNT
+};
+
+// What "zones" may be asked for only; the first three as in enum zone_state.
+enum control_only {
+	CONTROL_ONLY_NOT_LOADED,
+	CONTROL_ONLY_SERVED,
+	CONTROL_ONLY_EXPIRED,
+	CONTROL_ONLY_BLOCKED,
+	CONTROL_ONLY_FROZEN,
+	CONTROL_ONLY_COUNT
 };
 
 struct control_request {
 	enum control_command command;
 	struct name zone; // of the commands that want one
 	bool all;         // every zone instead, where that makes sense
+	unsigned only;    // of "zones": a bit for each enum control_only; 0: all
+	bool has_serial;  // of "zone wait"
 	uint32_t serial, timeout_s;
+	bool has_level; // of "log-level"
+	enum log_level level;
 	struct addition addition; // of "zone add"
 };
 

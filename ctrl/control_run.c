@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands of the control socket.
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,109 +9,6 @@
 #include "primary_config.h"
 #include "stats.h"
 #include "understudy/rcu.h"
-
-#define WAIT_DEFAULT_S 60
-#define WAIT_MOST_S    86400
-
-// ---- requests
-
-static const struct {
-	const char *name;
-	bool zone; // wants one
-	bool all;  // may be done to all
-} commands[CONTROL_COMMAND_COUNT] = {
-	[CONTROL_STATUS] = { "status", false, false },
-	[CONTROL_ZONES] = { "zones", false, false },
-	[CONTROL_ZONE_ADD] = { "zone add", true, false },
-	[CONTROL_ZONE_REMOVE] = { "zone remove", true, false },
-	[CONTROL_ZONE_STATUS] = { "zone status", true, false },
-	[CONTROL_ZONE_REFRESH] = { "zone refresh", true, true },
-	[CONTROL_ZONE_RETRANSFER] = { "zone retransfer", true, true },
-	[CONTROL_ZONE_FREEZE] = { "zone freeze", true, true },
-	[CONTROL_ZONE_THAW] = { "zone thaw", true, true },
-	[CONTROL_ZONE_PURGE] = { "zone purge", true, true },
-	[CONTROL_ZONE_DUMP] = { "zone dump", true, false },
-	[CONTROL_ZONE_WAIT] = { "zone wait", true, false },
-	[CONTROL_STORE_LIST] = { "store list", false, false },
-	[CONTROL_PRIMARY_BIND] = { "primary-config bind", true, false },
-	[CONTROL_PRIMARY_KNOT] = { "primary-config knot", true, false },
-	[CONTROL_PRIMARY_NSD] = { "primary-config nsd", true, false },
-	[CONTROL_PRIMARY_POWERDNS] = { "primary-config powerdns", true, false },
-	[CONTROL_STATS] = { "stats", false, false },
-	[CONTROL_RELOAD] = { "reload", false, false },
-	[CONTROL_STOP] = { "stop", false, false },
-};
-
-static const char *parse_wait(json_t *object, struct control_request *out)
-{
-	json_t *serial = json_object_get(object, "serial");
-	json_t *timeout = json_object_get(object, "timeout");
-	json_int_t s = json_integer_value(serial), t = json_integer_value(timeout);
-	if (!json_is_integer(serial) || s < 0 || s > UINT32_MAX)
-		return "a number from 0 to 4294967295 is expected as \"serial\"";
-	if (timeout && (!json_is_integer(timeout) || t < 0 || t > WAIT_MOST_S))
-		return "seconds from 0 to 86400 are expected as \"timeout\"";
-	out->serial = (uint32_t)s;
-	out->timeout_s = timeout ? (uint32_t)t : WAIT_DEFAULT_S;
-	return NULL;
-}
-
-static const char *parse_addition(json_t *object, struct addition *out)
-{
-	json_t *template = json_object_get(object, "template"), *id;
-	json_t *primaries = json_object_get(object, "primaries");
-	size_t i;
-	if (template && !addition_id(json_string_value(template), out->template_id))
-		return "the id of a template is expected as \"template\"";
-	if (json_array_size(primaries) > CONFIG_PRIMARIES_MAX ||
-	    (primaries && !json_array_size(primaries)))
-		return "ids of 1 to 8 primaries are expected as \"primaries\"";
-	json_array_foreach (primaries, i, id) {
-		if (!addition_id(json_string_value(id), out->primary_ids[out->primary_count++]))
-			return "ids of 1 to 8 primaries are expected as \"primaries\"";
-	}
-	return NULL;
-}
-
-static const char *parse_object(json_t *object, struct control_request *out)
-{
-	const char *name = json_string_value(json_object_get(object, "command"));
-	const char *zone = json_string_value(json_object_get(object, "zone"));
-	unsigned i = 0;
-	if (!json_is_object(object) || !name)
-		return "an object with a \"command\" is expected";
-	while (i < CONTROL_COMMAND_COUNT && strcmp(commands[i].name, name) != 0)
-		i++;
-	if (i == CONTROL_COMMAND_COUNT)
-		return "unknown command: status, zones, zone add, zone remove, zone status, zone "
-		       "refresh, zone retransfer, zone freeze, zone thaw, zone purge, zone dump, "
-		       "zone wait, "
-		       "store list, primary-config bind, knot, nsd or powerdns, stats, reload "
-		       "or stop is expected";
-	out->command = (enum control_command)i;
-	out->all = commands[i].all && json_is_true(json_object_get(object, "all"));
-	if (!commands[i].zone || out->all)
-		return NULL;
-	if (!zone)
-		return "a \"zone\" is expected";
-	if (name_from_text(zone, &out->zone))
-		return "a domain name is expected as \"zone\"";
-	out->addition.zone = out->zone;
-	if (out->command == CONTROL_ZONE_ADD)
-		return parse_addition(object, &out->addition);
-	return out->command == CONTROL_ZONE_WAIT ? parse_wait(object, out) : NULL;
-}
-
-const char *control_parse(const char *line, size_t len, struct control_request *out)
-{
-	json_error_t error;
-	json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-	if (!object)
-		return "one JSON object in one line is expected";
-	const char *why = parse_object(object, out);
-	json_decref(object);
-	return why;
-}
 
 // ---- responses
 
@@ -154,6 +52,21 @@ static json_t *time_or_null(uint64_t unix_s)
 	return unix_s ? json_integer((json_int_t)unix_s) : json_null();
 }
 
+// The members that tell of a link: normal or blocked, since when, and why.
+static void add_link(json_t *out, bool known, uint64_t since_unix_s,
+		     const struct zone_primary_status *blocked)
+{
+	char text[ZONE_REASON_TEXT];
+	json_object_set_new(out, "link",
+			    known ? json_string(blocked ? "blocked" : "normal") : json_null());
+	json_object_set_new(out, "link_since", time_or_null(known ? since_unix_s : 0));
+	if (blocked) {
+		json_object_set_new(out, "link_reason",
+				    json_string(xfr_reason_word(blocked->link_reason)));
+		json_object_set_new(out, "link_text", json_string(zone_link_text(blocked, text)));
+	}
+}
+
 // What every list of zones tells of one. Reads the view: the caller is online.
 static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
 {
@@ -178,6 +91,9 @@ static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
 			    idle ? seconds_until(s->fsm->next_ms) : json_null());
 	json_object_set_new(row, "expires_s",
 			    loaded ? seconds_until(s->fsm->expire_ms) : json_null());
+	struct zone_link link = zone_link(s->primaries, s->primary_count);
+	add_link(row, link.known, link.unix_s, link.primary);
+	json_object_set_new(row, "failures", json_integer(s->fsm->failures));
 	return row;
 }
 
@@ -192,21 +108,6 @@ static void add_content(json_t *out, const struct zone_status *s)
 			    v->nsec3 ? json_integer(v->nsec3_iterations) : json_null());
 	json_object_set_new(out, "signatures_expire", time_or_null(s->earliest_unix_s));
 	json_object_set_new(out, "signatures", json_string(zone_signatures_text(s->signatures)));
-}
-
-// The members that tell of a link: normal or blocked, since when, and why.
-static void add_link(json_t *out, bool known, uint64_t since_unix_s,
-		     const struct zone_primary_status *blocked)
-{
-	char text[ZONE_REASON_TEXT];
-	json_object_set_new(out, "link",
-			    known ? json_string(blocked ? "blocked" : "normal") : json_null());
-	json_object_set_new(out, "link_since", time_or_null(known ? since_unix_s : 0));
-	if (blocked) {
-		json_object_set_new(out, "link_reason",
-				    json_string(xfr_reason_word(blocked->link_reason)));
-		json_object_set_new(out, "link_text", json_string(zone_link_text(blocked, text)));
-	}
 }
 
 static json_t *primary_json(const struct zone_primary_status *p)
@@ -240,6 +141,36 @@ static json_t *primary_json(const struct zone_primary_status *p)
 	return out;
 }
 
+// The exchange that is under way or waits, and how far it has come.
+static json_t *progress_json(const struct zone_progress *p)
+{
+	static const char *const stages[] = { [ZONE_STAGE_WAITING] = "waiting",
+					      [ZONE_STAGE_UNDER_WAY] = "under-way",
+					      [ZONE_STAGE_VETTING] = "verifying" };
+	char address[CONFIG_ADDRESS_TEXT];
+	if (p->stage == ZONE_STAGE_NONE)
+		return json_null();
+	json_t *out = json_pack("{s:s, s:s, s:s, s:s}", "stage", stages[p->stage], "what",
+				p->kind == XFR_SOA    ? "SOA query"
+				: p->kind == XFR_IXFR ? "IXFR"
+						      : "AXFR",
+				"primary", p->primary->id, "address",
+				config_address_text(&p->primary->address, address));
+	if (p->stage == ZONE_STAGE_WAITING) {
+		json_object_set_new(out, "lane", json_string(p->lane));
+		json_object_set_new(out, "ahead", json_integer(p->ahead));
+		json_object_set_new(out, "primary_busy", json_integer(p->under_way));
+		json_object_set_new(out, "primary_limit", json_integer(p->at_most));
+	} else if (p->stage == ZONE_STAGE_UNDER_WAY) {
+		uint64_t since = loop_time().unix_s - p->elapsed_ms / 1000;
+		json_object_set_new(out, "since", json_integer((json_int_t)since));
+		json_object_set_new(out, "seconds", json_real((double)p->elapsed_ms / 1000));
+		json_object_set_new(out, "records", json_integer((json_int_t)p->stats.records));
+		json_object_set_new(out, "octets", json_integer((json_int_t)p->stats.octets));
+	}
+	return out;
+}
+
 static json_t *transfer_json(const struct zone_transfer_status *t)
 {
 	char address[CONFIG_ADDRESS_TEXT];
@@ -265,7 +196,20 @@ static json_t *transfer_json(const struct zone_transfer_status *t)
 
 // ---- commands
 
-static json_t *run_zones(struct control *c)
+static_assert(ZONE_NOT_LOADED == (int)CONTROL_ONLY_NOT_LOADED &&
+		      ZONE_SERVED == (int)CONTROL_ONLY_SERVED &&
+		      ZONE_EXPIRED == (int)CONTROL_ONLY_EXPIRED,
+	      "a state is a kind");
+
+// What it is, as bits of enum control_only.
+static unsigned kinds_of(const struct zone_status *s)
+{
+	bool blocked = zone_link(s->primaries, s->primary_count).primary;
+	return 1u << s->fsm->data | (blocked ? 1u << CONTROL_ONLY_BLOCKED : 0) |
+	       (s->fsm->frozen ? 1u << CONTROL_ONLY_FROZEN : 0);
+}
+
+static json_t *run_zones(struct control *c, unsigned only)
 {
 	json_t *list = json_array();
 	rcu_reader_online();
@@ -273,7 +217,8 @@ static json_t *run_zones(struct control *c)
 	for (size_t i = 0; i < zones_count(c->options.zones); i++) {
 		struct zone_status s;
 		zones_status_at(c->options.zones, i, &s);
-		json_array_append_new(list, zone_row(view, &s));
+		if (!only || (kinds_of(&s) & only))
+			json_array_append_new(list, zone_row(view, &s));
 	}
 	rcu_reader_offline();
 	return control_success(json_pack("{s:o}", "zones", list));
@@ -282,7 +227,9 @@ static json_t *run_zones(struct control *c)
 static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 {
 	struct zone_status s;
-	if (zones_status(c->options.zones, apex, &s))
+	struct zone_progress progress;
+	if (zones_status(c->options.zones, apex, &s) ||
+	    zones_progress(c->options.zones, apex, &progress))
 		return control_error("no such zone is configured");
 	rcu_reader_online();
 	const struct catalog *view = zonedb_view(c->options.db);
@@ -297,10 +244,8 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 	json_t *primaries = json_array();
 	for (unsigned i = 0; i < s.primary_count; i++)
 		json_array_append_new(primaries, primary_json(&s.primaries[i]));
-	struct zone_link link = zone_link(s.primaries, s.primary_count);
-	add_link(out, link.known, link.unix_s, link.primary);
 	json_object_set_new(out, "last_success", time_or_null(s.success_unix_s));
-	json_object_set_new(out, "failures", json_integer(s.fsm->failures));
+	json_object_set_new(out, "exchange", progress_json(&progress));
 	json_object_set_new(out, "primaries", primaries);
 	json_object_set_new(out, "transfer", transfer_json(s.transfer));
 	return control_success(out);
@@ -308,16 +253,19 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 
 static json_t *count_states(struct control *c)
 {
-	json_int_t counts[3] = { 0 };
+	json_int_t counts[CONTROL_ONLY_COUNT] = { 0 };
 	size_t total = zones_count(c->options.zones);
 	for (size_t i = 0; i < total; i++) {
 		struct zone_status s;
 		zones_status_at(c->options.zones, i, &s);
-		counts[s.fsm->data]++;
+		for (unsigned k = 0; k < CONTROL_ONLY_COUNT; k++)
+			counts[k] += kinds_of(&s) >> k & 1;
 	}
-	return json_pack("{s:I, s:I, s:I, s:I}", "configured", (json_int_t)total, "served",
-			 counts[ZONE_SERVED], "not_loaded", counts[ZONE_NOT_LOADED], "expired",
-			 counts[ZONE_EXPIRED]);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "configured", (json_int_t)total,
+			 "served", counts[CONTROL_ONLY_SERVED], "not_loaded",
+			 counts[CONTROL_ONLY_NOT_LOADED], "expired", counts[CONTROL_ONLY_EXPIRED],
+			 "blocked", counts[CONTROL_ONLY_BLOCKED], "frozen",
+			 counts[CONTROL_ONLY_FROZEN]);
 }
 
 // A row for each thread that answers, and their sum.
@@ -365,6 +313,19 @@ static json_t *run_stats(struct control *c)
 	json_object_set_new(out, "snapshot", stats_snapshot(c->options.db));
 	json_object_set_new(out, "store", stats_store(c->options.store));
 	return control_success(out);
+}
+
+// Changes it, if a level is named, until the configuration is read again; tells it.
+static json_t *run_log_level(const struct control_request *request)
+{
+	enum log_level now = log_get_level();
+	if (request->has_level && request->level != now) {
+		log_set_level(LOG_LEVEL_INFO); // whichever of the two, this is told
+		log_info("the log's level is %s from here on, and was %s",
+			 log_level_text(request->level), log_level_text(now));
+		log_set_level(request->level);
+	}
+	return control_success(json_pack("{s:s}", "level", log_level_text(log_get_level())));
 }
 
 // A report's `say` that collects, and logs.
@@ -473,7 +434,7 @@ json_t *control_run(struct control *c, const struct control_request *request)
 	const uint8_t *apex = request->zone.wire;
 	switch (request->command) {
 	case CONTROL_STATUS: return run_status(c);
-	case CONTROL_ZONES: return run_zones(c);
+	case CONTROL_ZONES: return run_zones(c, request->only);
 	case CONTROL_ZONE_STATUS: return run_zone_status(c, apex);
 	case CONTROL_ZONE_REFRESH:
 	case CONTROL_ZONE_RETRANSFER:
@@ -486,6 +447,7 @@ json_t *control_run(struct control *c, const struct control_request *request)
 	case CONTROL_PRIMARY_NSD: return run_primary_config(c, apex, PRIMARY_NSD);
 	case CONTROL_PRIMARY_POWERDNS: return run_primary_config(c, apex, PRIMARY_POWERDNS);
 	case CONTROL_STATS: return run_stats(c);
+	case CONTROL_LOG_LEVEL: return run_log_level(request);
 	case CONTROL_RELOAD: return run_reload(c);
 	case CONTROL_STOP: return control_success(json_object()); // done once this is sent
 	default: return NULL;

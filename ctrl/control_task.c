@@ -14,8 +14,9 @@
 #include "understudy/serial.h"
 #include "zone_text.h"
 
-#define LOOK_MS    5
-#define WHY_OCTETS 1024
+#define LOOK_MS      5
+#define LOOKERS_A_MS 10 // so many more who wait make each look a millisecond more seldom
+#define WHY_OCTETS   1024
 
 struct control_task {
 	struct control *control;
@@ -31,8 +32,9 @@ struct control_task {
 	// Of a zone that comes or goes: what is wrong.
 	char why[WHY_OCTETS];
 	// Of waiting.
-	bool served;         // the serial is
+	bool served;         // what is waited for is
 	uint64_t generation; // and was, by then
+	size_t at;           // of all zones: the first that may be one that is not
 };
 
 bool control_is_slow(enum control_command command)
@@ -107,35 +109,81 @@ static void end_wait(struct control_task *t, json_t *response)
 	uv_close((uv_handle_t *)&t->timer, on_timer_closed);
 }
 
+// Whether that is served what the request says.
+static bool is_there(struct control_task *t, const struct zone *z, const struct zone_status *s)
+{
+	const struct control_request *q = &t->request;
+	if (q->has_serial)
+		return z && zone_state(z) == ZONE_SERVED &&
+		       !serial_newer(q->serial, zone_serial(z));
+	return q->all ? zones_are_current(t->control->options.zones, &t->at) : zone_is_current(s);
+}
+
 // Looks at what is served; false if there is no such zone.
 static bool look(struct control_task *t)
 {
+	struct zone_status s;
+	const struct control_options *o = &t->control->options;
+	if (!t->request.all && zones_status(o->zones, t->request.zone.wire, &s))
+		return false;
 	rcu_reader_online();
-	const struct catalog *view = zonedb_view(t->control->options.db);
-	const struct zone *z = catalog_zone(view, t->request.zone.wire);
-	bool served = z && zone_state(z) == ZONE_SERVED &&
-		      !serial_newer(t->request.serial, zone_serial(z));
+	const struct catalog *view = zonedb_view(o->db);
+	const struct zone *z = t->request.all ? NULL : catalog_zone(view, t->request.zone.wire);
+	bool served = is_there(t, z, &s);
 	if (served && !t->served)
 		t->generation = catalog_generation(view);
 	t->served = served;
 	t->serial = z ? zone_serial(z) : 0;
 	rcu_reader_offline();
-	return z != NULL;
+	return true;
+}
+
+static json_t *came(const struct control_task *t)
+{
+	json_t *result = json_object();
+	if (t->request.all)
+		json_object_set_new(
+			result, "zones",
+			json_integer((json_int_t)zones_count(t->control->options.zones)));
+	else
+		json_object_set_new(result, "serial", json_integer(t->serial));
+	return control_success(result);
+}
+
+// Why time is up: of all zones one is named.
+static json_t *came_not(struct control_task *t)
+{
+	struct zone_status s;
+	char name[NAME_TEXT_SIZE], why[NAME_TEXT_SIZE + 128];
+	const struct control_options *o = &t->control->options;
+	size_t missing = 0, one = 0;
+	if (t->request.has_serial)
+		return control_error("the serial is not served yet");
+	if (!t->request.all)
+		return control_error("the zone is not served, or not confirmed, yet");
+	for (size_t i = 0; i < zones_count(o->zones); i++) {
+		zones_status_at(o->zones, i, &s);
+		one = !zone_is_current(&s) && missing++ == 0 ? i : one;
+	}
+	if (!missing)
+		return control_error("a thread is slow to see what is served");
+	zones_status_at(o->zones, one, &s);
+	snprintf(why, sizeof(why), "%zu of %zu zones are not served, or not confirmed, yet: %s%s",
+		 missing, zones_count(o->zones), name_to_text(s.name, name),
+		 missing > 1 ? " and others" : "");
+	return control_error(why);
 }
 
 // Every reader sees it once none is left that may see an earlier world.
 static void on_look(uv_timer_t *timer)
 {
 	struct control_task *t = timer->data;
-	if (!look(t)) {
+	if (!look(t))
 		end_wait(t, control_error("no such zone is configured"));
-	} else if (t->served && zonedb_settled(t->control->options.db) >= t->generation) {
-		json_t *result = json_object();
-		json_object_set_new(result, "serial", json_integer(t->serial));
-		end_wait(t, control_success(result));
-	} else if (loop_time().monotonic_ms >= t->until_ms) {
-		end_wait(t, control_error("the serial is not served yet"));
-	}
+	else if (t->served && zonedb_settled(t->control->options.db) >= t->generation)
+		end_wait(t, came(t));
+	else if (loop_time().monotonic_ms >= t->until_ms)
+		end_wait(t, came_not(t));
 }
 
 // ---- zones that come and go
@@ -186,7 +234,7 @@ struct control_task *control_task_start(struct control *c, struct control_connec
 	if (request->command == CONTROL_ZONE_WAIT) {
 		t->until_ms = loop_time().monotonic_ms + (uint64_t)request->timeout_s * 1000;
 		uv_timer_init(c->options.loop, &t->timer);
-		uv_timer_start(&t->timer, on_look, 0, LOOK_MS);
+		uv_timer_start(&t->timer, on_look, 0, LOOK_MS + c->waiting / LOOKERS_A_MS);
 		return t;
 	}
 	if (request->command != CONTROL_ZONE_DUMP) {

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,27 @@ static const struct {
 void log_set_level(enum log_level level)
 {
 	atomic_store_explicit(&highest, (int)level, memory_order_relaxed);
+}
+
+enum log_level log_get_level(void)
+{
+	return (enum log_level)atomic_load_explicit(&highest, memory_order_relaxed);
+}
+
+const char *log_level_text(enum log_level level)
+{
+	return levels[level].name;
+}
+
+bool log_level_from_text(const char *text, enum log_level *out)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(levels[i].name, text) != 0)
+			continue;
+		*out = (enum log_level)i;
+		return true;
+	}
+	return false;
 }
 
 bool log_enabled(enum log_level level)

@@ -12,7 +12,11 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
 bool log_enabled(enum log_level level);
+// "error", "warning", "info", "debug"; static. And back: false if it is none of them.
+const char *log_level_text(enum log_level level);
+bool log_level_from_text(const char *text, enum log_level *out);
 
 // Writes one line; control characters in it become question marks.
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

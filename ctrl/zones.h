@@ -117,6 +117,23 @@ enum zone_signatures {
 // A few words, for status; static.
 const char *zone_signatures_text(enum zone_signatures s);
 
+// The exchange with a primary that is under way, is vetted, or waits for its turn.
+enum zone_stage { ZONE_STAGE_NONE, ZONE_STAGE_WAITING, ZONE_STAGE_UNDER_WAY, ZONE_STAGE_VETTING };
+
+struct zone_progress {
+	enum zone_stage stage;
+	const struct config_primary *primary; // unless ZONE_STAGE_NONE
+	enum xfr_kind kind;
+	// WAITING: in which lane ("notify"), behind how many at this primary (ZONE_AHEAD_MOST: or
+	// more), of which so many are under way, and at most so many may be.
+	const char *lane;
+	unsigned ahead, under_way, at_most;
+	// UNDER_WAY
+	uint64_t elapsed_ms;
+	struct xfr_stats stats; // so far
+};
+#define ZONE_AHEAD_MOST 1000
+
 // What is known of one zone; pointers are valid until the loop goes on.
 struct zone_status {
 	const struct config_zone *config;
@@ -132,6 +149,16 @@ struct zone_status {
 	uint64_t earliest_unix_s; // when the first signature expires; 0 = none, or not known yet
 	struct store_zone_status stored;
 };
+
+// RESULT_OK or RESULT_NOT_FOUND.
+enum result zones_progress(const struct zones *zones, const uint8_t *apex,
+			   struct zone_progress *out);
+
+// Whether it is served, its last round went well, and nobody has promised anything newer.
+bool zone_is_current(const struct zone_status *s);
+// Whether all are. `at` is where to begin, and becomes where one was found that is not: he
+// who asks again and again looks at it first.
+bool zones_are_current(const struct zones *zones, size_t *at);
 
 // RESULT_OK or RESULT_NOT_FOUND.
 enum result zones_status(const struct zones *zones, const uint8_t *apex, struct zone_status *out);

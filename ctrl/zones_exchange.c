@@ -28,7 +28,7 @@ struct upstream *secondary_upstream(const struct secondary *z, unsigned primary)
 static void on_done(void *arg, struct transfer *t);
 static void end_exchange(struct secondary *z, const struct transfer *t, enum xfr_reason reason);
 
-static enum xfr_kind wanted_kind(const struct secondary *z)
+enum xfr_kind secondary_wanted_kind(const struct secondary *z)
 {
 	switch (z->wanted.kind) {
 	case ZONE_ACTION_IXFR: return XFR_IXFR;
@@ -39,7 +39,7 @@ static enum xfr_kind wanted_kind(const struct secondary *z)
 
 static enum upstream_way wanted_way(const struct secondary *z)
 {
-	return wanted_kind(z) == XFR_SOA ? UPSTREAM_QUERIES : UPSTREAM_TRANSFERS;
+	return secondary_wanted_kind(z) == XFR_SOA ? UPSTREAM_QUERIES : UPSTREAM_TRANSFERS;
 }
 
 static enum result begin_exchange(struct secondary *z)
@@ -47,7 +47,7 @@ static enum result begin_exchange(struct secondary *z)
 	struct zones *zones = z->zones;
 	const struct config_primary *p = z->config->settings->primaries[z->wanted.primary];
 	const struct upstream *u = secondary_upstream(z, z->wanted.primary);
-	enum xfr_kind kind = wanted_kind(z);
+	enum xfr_kind kind = secondary_wanted_kind(z);
 	uint64_t now_ms = loop_time().monotonic_ms;
 	bool udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp);
 	struct config_transfer limits = zones->config->transfer;
@@ -162,7 +162,7 @@ static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 				    .reason = transfer_reason(t),
 				    .unanswered = transfer_mute(t) };
 	s->unix_s = loop_time().unix_s;
-	s->kind = wanted_kind(z);
+	s->kind = secondary_wanted_kind(z);
 	s->reason = (uint8_t)event.reason;
 	if (s->kind == XFR_IXFR)
 		s->ixfr_reason = s->reason;
@@ -204,7 +204,7 @@ static bool is_burden(enum xfr_reason reason)
 static void learn(struct secondary *z, const struct transfer *t)
 {
 	struct upstream *u = secondary_upstream(z, z->wanted.primary);
-	enum xfr_kind kind = wanted_kind(z);
+	enum xfr_kind kind = secondary_wanted_kind(z);
 	enum xfr_reason reason = transfer_reason(t);
 	uint64_t now_ms = loop_time().monotonic_ms;
 	uint16_t rcode = reason == XFR_REASON_RCODE ? xfr_rcode(transfer_engine(t)) : 0;

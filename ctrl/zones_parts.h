@@ -85,6 +85,8 @@ void secondary_step(struct secondary *z, const struct zone_event *event);
 // Lets those whose turn it is begin.
 void zones_advance(struct zones *zones);
 struct upstream *secondary_upstream(const struct secondary *z, unsigned primary);
+// What the exchange asks for that is under way or waits.
+enum xfr_kind secondary_wanted_kind(const struct secondary *z);
 // The exchange waits for its turn.
 void secondary_want(struct secondary *z, const struct zone_action *action);
 // If it waits yet, it does so where it would by what is known now.

@@ -116,6 +116,74 @@ struct zone_link zone_link(const struct zone_primary_status *list, unsigned coun
 	return l;
 }
 
+static const char *lane_text(enum lane lane)
+{
+	static const char *const texts[LANE_COUNT] = { [LANE_NOTIFY] = "notify",
+						       [LANE_OPERATOR] = "operator",
+						       [LANE_URGENT] = "urgent",
+						       [LANE_REFRESH] = "refresh" };
+	return texts[lane];
+}
+
+static unsigned count_ahead(const struct line_entry *e)
+{
+	unsigned ahead = 0;
+	for (unsigned lane = 0; lane < e->lane; lane++) {
+		const struct line_entry *other = e->primary->lanes[lane].first;
+		for (; other && ahead < ZONE_AHEAD_MOST; other = other->next)
+			ahead++;
+	}
+	for (e = e->previous; e && ahead < ZONE_AHEAD_MOST; e = e->previous)
+		ahead++;
+	return ahead;
+}
+
+static struct zone_progress progress_of(const struct secondary *z)
+{
+	const struct line_entry *e = &z->entry;
+	struct zone_progress p = { .stage = e->waiting    ? ZONE_STAGE_WAITING
+					    : z->transfer ? ZONE_STAGE_UNDER_WAY
+					    : z->vetting  ? ZONE_STAGE_VETTING
+							  : ZONE_STAGE_NONE };
+	if (p.stage == ZONE_STAGE_NONE)
+		return p;
+	p.primary = z->config->settings->primaries[z->wanted.primary];
+	p.kind = secondary_wanted_kind(z);
+	if (e->waiting) {
+		p.lane = lane_text(e->lane);
+		p.ahead = count_ahead(e);
+		p.under_way = e->primary->used;
+		p.at_most = e->primary->limit;
+	} else if (z->transfer) {
+		const struct xfr *engine = transfer_engine(z->transfer);
+		p.elapsed_ms = transfer_elapsed_ms(z->transfer);
+		if (engine)
+			p.stats = *xfr_stats(engine);
+	}
+	return p;
+}
+
+static bool is_current(const struct zone_fsm *f)
+{
+	return f->data == ZONE_SERVED && f->phase == ZONE_FSM_IDLE && !f->failures && !f->wanted;
+}
+
+bool zone_is_current(const struct zone_status *s)
+{
+	return is_current(s->fsm);
+}
+
+bool zones_are_current(const struct zones *zones, size_t *at)
+{
+	for (size_t n = 0; n < zones->count; n++) {
+		*at = *at < zones->count ? *at : 0;
+		if (!is_current(&zones->list[*at]->fsm))
+			return false;
+		++*at;
+	}
+	return true;
+}
+
 static void fill_status(const struct secondary *z, struct zone_status *out)
 {
 	*out = (struct zone_status){
@@ -140,6 +208,16 @@ enum result zones_status(const struct zones *zones, const uint8_t *apex, struct 
 	if (!z)
 		return RESULT_NOT_FOUND;
 	fill_status(z, out);
+	return RESULT_OK;
+}
+
+enum result zones_progress(const struct zones *zones, const uint8_t *apex,
+			   struct zone_progress *out)
+{
+	const struct secondary *z = zones_find(zones, apex);
+	if (!z)
+		return RESULT_NOT_FOUND;
+	*out = progress_of(z);
 	return RESULT_OK;
 }
 

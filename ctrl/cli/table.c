@@ -195,9 +195,10 @@ void table_status(FILE *to, json_t *result)
 	for (size_t i = 0; i < json_array_size(listen); i++)
 		line(to, i ? "" : "listening", json_string_value(json_array_get(listen, i)));
 	print_ports(to, json_object_get(result, "ports"));
-	fprintf(to, "%-*s %lld: %lld served, %lld not loaded, %lld expired\n", LABEL_WIDTH, "zones",
-		get_number(zones, "configured"), get_number(zones, "served"),
-		get_number(zones, "not_loaded"), get_number(zones, "expired"));
+	fprintf(to, "%-*s %lld: %lld served, %lld not loaded, %lld expired; %lld blocked\n",
+		LABEL_WIDTH, "zones", get_number(zones, "configured"), get_number(zones, "served"),
+		get_number(zones, "not_loaded"), get_number(zones, "expired"),
+		get_number(zones, "blocked"));
 	fprintf(to, "%-*s %lld under way, %lld waiting\n", LABEL_WIDTH, "exchanges",
 		get_number(result, "exchanges"), get_number(result, "waiting"));
 	print_memory(to, json_object_get(result, "snapshot"));
@@ -206,11 +207,21 @@ void table_status(FILE *to, json_t *result)
 	line_number(to, "queries", get_number(result, "queries"));
 }
 
+// "normal", or "blocked: timeout".
+static const char *get_link_cell(json_t *row, char buf[CELL_OCTETS])
+{
+	const char *reason = json_string_value(json_object_get(row, "link_reason"));
+	if (!reason)
+		return get_text(row, "link");
+	snprintf(buf, CELL_OCTETS, "%s: %s", get_text(row, "link"), reason);
+	return buf;
+}
+
 void table_zones(FILE *to, json_t *result)
 {
-	static const char *const head[] = { "ZONE",  "STATE",        "SERIAL",  "RECORDS",
-					    "DOING", "NEXT REFRESH", "EXPIRES", "FROM" };
-	struct table t = { .columns = 8 };
+	static const char *const head[] = { "ZONE", "STATE",        "SERIAL",  "RECORDS", "DOING",
+					    "LINK", "NEXT REFRESH", "EXPIRES", "FROM" };
+	struct table t = { .columns = sizeof(head) / sizeof(head[0]) };
 	json_t *row;
 	size_t i;
 	char buf[CELL_OCTETS];
@@ -222,6 +233,7 @@ void table_zones(FILE *to, json_t *result)
 		add_cell(&t, get_cell(row, "serial", buf));
 		add_cell(&t, get_cell(row, "records", buf));
 		add_cell(&t, get_text(row, "doing"));
+		add_cell(&t, get_link_cell(row, buf));
 		add_cell(&t, get_duration(row, "next_refresh_s", buf));
 		add_cell(&t, get_duration(row, "expires_s", buf));
 		add_cell(&t, get_text(row, "from"));
@@ -261,6 +273,28 @@ static void print_primary(FILE *to, json_t *p)
 	if (json_object_get(last, "ixfr_reason"))
 		fprintf(to, "%-*s   its last IXFR failed: %s\n", LABEL_WIDTH, "",
 			get_text(last, "ixfr_reason"));
+}
+
+// The exchange that is under way, or waits for its turn.
+static void print_exchange(FILE *to, json_t *x)
+{
+	char buf[CELL_OCTETS];
+	const char *stage = get_text(x, "stage");
+	if (!json_is_object(x))
+		return;
+	fprintf(to, "%-*s   %s from %s (%s)", LABEL_WIDTH, "", get_text(x, "what"),
+		get_text(x, "primary"), get_text(x, "address"));
+	if (strcmp(stage, "waiting") == 0)
+		fprintf(to, " in lane %s, behind %lld at this primary; %lld under way, of %lld",
+			get_text(x, "lane"), get_number(x, "ahead"), get_number(x, "primary_busy"),
+			get_number(x, "primary_limit"));
+	else if (strcmp(stage, "under-way") == 0)
+		fprintf(to, " since %s: %lld records, %lld octets so far",
+			get_time(x, "since", buf), get_number(x, "records"),
+			get_number(x, "octets"));
+	else
+		fputs(" has come, and is verified", to);
+	fputc('\n', to);
 }
 
 static void print_transfer(FILE *to, json_t *t)
@@ -314,6 +348,7 @@ void table_zone_status(FILE *to, json_t *result)
 		get_number(result, "records"), get_number(result, "names"),
 		get_number(result, "memory_octets"));
 	line(to, "doing", get_text(result, "doing"));
+	print_exchange(to, json_object_get(result, "exchange"));
 	print_link(to, "link", result);
 	line(to, "last success", get_time(result, "last_success", buf));
 	line(to, "next refresh", get_duration(result, "next_refresh_s", buf));
@@ -404,6 +439,11 @@ void table_store_list(FILE *to, json_t *result)
 		add_cell(&t, get_cell(row, "serial", buf));
 	}
 	print_table(to, &t, true);
+}
+
+void table_level(FILE *to, json_t *result)
+{
+	fprintf(to, "%s\n", get_text(result, "level"));
 }
 
 void table_reload(FILE *to, json_t *result)

@@ -13,4 +13,5 @@ void table_stats(FILE *to, json_t *result);
 // The text of {"text": …}, as it is.
 void table_text(FILE *to, json_t *result);
 void table_store_list(FILE *to, json_t *result);
+void table_level(FILE *to, json_t *result);
 void table_reload(FILE *to, json_t *result);

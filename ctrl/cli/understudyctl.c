@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,18 +18,22 @@
 
 #define SOCKET_DEFAULT "/run/understudy/understudy.sock"
 #define TIMEOUT_S      30
-#define WAIT_S         60 // the daemon's default
+#define WAIT_S         60  // the daemon's default
+#define KIND           256 // as an option: no letter
 
 enum exit_status { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_CONNECT };
 
 enum arguments {
 	NONE,
-	ZONE,        // one zone
-	ZONES,       // zones, or --all
-	ZONES_LIST,  // zones
-	ZONE_FILE,   // a zone, and a file to write if not standard output
-	ZONE_SERIAL, // a zone and a serial; --timeout
-	ZONES_ADD,   // zones; --template, --primary
+	KINDS,      // kinds of zones: --blocked
+	ZONE,       // one zone
+	ZONES,      // zones, kinds, or --all, which the daemon knows
+	ZONES_EACH, // the same, but --all is asked for one by one
+	ZONES_LIST, // zones
+	ZONES_DUMP, // a zone, and a file to write if not standard output; or into a folder
+	ZONES_WAIT, // a zone and a serial; or as ZONES; --timeout
+	ZONES_ADD,  // zones; --template, --primary
+	LEVEL,      // of the log, or none
 };
 
 struct command {
@@ -40,18 +45,21 @@ struct command {
 
 static const char *const arguments_help[] = {
 	[NONE] = "",
+	[KINDS] = " [KIND...]",
 	[ZONE] = " ZONE",
-	[ZONES] = " ZONE...|--all",
+	[ZONES] = " ZONE...|KIND...|--all",
+	[ZONES_EACH] = " ZONE...|KIND...|--all",
 	[ZONES_LIST] = " ZONE...",
-	[ZONE_FILE] = " ZONE [FILE]",
-	[ZONE_SERIAL] = " ZONE SERIAL",
+	[ZONES_DUMP] = " ZONE [FILE] | -d DIR ZONE...|KIND...|--all",
+	[ZONES_WAIT] = " ZONE SERIAL | ZONE...|KIND...|--all",
 	[ZONES_ADD] = " ZONE...",
+	[LEVEL] = " [LEVEL]",
 };
 
 static const struct command commands[] = {
 	{ "status", NONE, table_status, "the daemon as a whole" },
-	{ "zones", NONE, table_zones, "all zones" },
-	{ "zone status", ZONES_LIST, table_zone_status, "a zone, the links to its primaries" },
+	{ "zones", KINDS, table_zones, "all zones, or those of these kinds" },
+	{ "zone status", ZONES_EACH, table_zone_status, "a zone, the links to its primaries" },
 	{ "zone add", ZONES_ADD, NULL, "serve a zone that the file does not name" },
 	{ "zone remove", ZONES_LIST, NULL, "end that" },
 	{ "zone refresh", ZONES, NULL, "ask the primaries now whether there is news" },
@@ -59,14 +67,17 @@ static const struct command commands[] = {
 	{ "zone freeze", ZONES, NULL, "serve what there is and ask nobody" },
 	{ "zone thaw", ZONES, NULL, "end that, and make up for it" },
 	{ "zone purge", ZONES, NULL, "forget what is served and stored, begin anew" },
-	{ "zone dump", ZONE_FILE, NULL, "the zone as a zone file" },
-	{ "zone wait", ZONE_SERIAL, NULL, "return once that serial, or a later one, is served" },
+	{ "zone dump", ZONES_DUMP, NULL, "the zone as a zone file" },
+	{ "zone wait", ZONES_WAIT, NULL,
+	  "return once that serial, or a later one, is served; without it, once what the "
+	  "primaries have" },
 	{ "store list", NONE, table_store_list, "stored zones that are not configured" },
 	{ "primary-config bind", ZONE, table_text, "what to put into named.conf at the primary" },
 	{ "primary-config knot", ZONE, table_text, "the same for knot.conf" },
 	{ "primary-config nsd", ZONE, table_text, "the same for nsd.conf" },
 	{ "primary-config powerdns", ZONE, table_text, "the same as commands for PowerDNS" },
 	{ "stats", NONE, table_stats, "counters, by thread and in sum" },
+	{ "log-level", LEVEL, table_level, "how much is logged; change it until the next reload" },
 	{ "reload", NONE, table_reload, "reread the configuration" },
 	{ "stop", NONE, NULL, "end the daemon" },
 };
@@ -78,6 +89,9 @@ static void usage(FILE *to)
 		    "  -s, --socket SOCKET  of the daemon (default " SOCKET_DEFAULT ")\n"
 		    "  -j, --json           print the response as JSON, as it came\n"
 		    "  -a, --all            all zones\n"
+		    "  --blocked --expired --not-loaded --served --frozen\n"
+		    "                       KIND: the zones that are any of these now\n"
+		    "  -d, --output-dir DIR for zone dump: a file ZONE.zone for each\n"
 		    "  -t, --timeout S      seconds that zone wait waits (default 60)\n"
 		    "  -T, --template ID    of the configuration, for zone add\n"
 		    "  -p, --primary ID     the same; once for each, instead of the template's\n"
@@ -85,7 +99,7 @@ static void usage(FILE *to)
 		    "  -h, --help           print this\n"
 		    "commands:\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %s%-*s %s\n", commands[i].words, 30 - (int)strlen(commands[i].words),
+		fprintf(to, "  %s%s\n      %s\n", commands[i].words,
 			arguments_help[commands[i].arguments], commands[i].help);
 	fprintf(to,
 		"exit status: 0 done, 1 the daemon could not do it, 2 usage, 3 no connection\n");
@@ -99,21 +113,49 @@ struct wanted {
 	bool all, raw;
 	const char *timeout;
 	const char *template;
+	const char *folder;
+	time_t began_s;    // waiting
 	json_t *primaries; // NULL: none
+	json_t *only;      // kinds of zones; NULL: none
 };
+
+// Whether the command is about one zone, and this serial.
+static bool has_serial(const struct wanted *w)
+{
+	return w->command->arguments == ZONES_WAIT && w->count == 2 &&
+	       w->arguments[1][strspn(w->arguments[1], "0123456789")] == '\0';
+}
+
+// Whether zones are named in exactly one way.
+static bool names_zones(const struct wanted *w)
+{
+	return (w->count > 0) + w->all + (w->only != NULL) == 1;
+}
 
 static bool arguments_fit(const struct wanted *w)
 {
 	switch (w->command->arguments) {
-	case NONE: return w->count == 0 && !w->all;
-	case ZONE: return w->count == 1 && !w->all;
-	case ZONES: return w->all ? w->count == 0 : w->count > 0;
-	case ZONES_LIST: return w->count > 0 && !w->all;
-	case ZONES_ADD: return w->count > 0 && !w->all && (w->template || w->primaries);
-	case ZONE_FILE: return (w->count == 1 || w->count == 2) && !w->all;
-	case ZONE_SERIAL: return w->count == 2 && !w->all;
+	case NONE: return w->count == 0 && !w->all && !w->only;
+	case KINDS: return w->count == 0 && !w->all;
+	case LEVEL: return w->count <= 1 && !w->all && !w->only;
+	case ZONE: return w->count == 1 && names_zones(w);
+	case ZONES:
+	case ZONES_EACH:
+	case ZONES_WAIT: return names_zones(w);
+	case ZONES_LIST: return w->count > 0 && names_zones(w);
+	case ZONES_ADD: return w->count > 0 && names_zones(w) && (w->template || w->primaries);
+	case ZONES_DUMP:
+		return w->folder ? names_zones(w) : w->count > 0 && w->count <= 2 && names_zones(w);
 	}
 	return false;
+}
+
+// Whether the options given are the command's.
+static bool options_fit(const struct wanted *w)
+{
+	enum arguments a = w->command->arguments;
+	return (!w->timeout || a == ZONES_WAIT) && (!w->folder || a == ZONES_DUMP) &&
+	       ((!w->template && !w->primaries) || a == ZONES_ADD);
 }
 
 // Fills in the command that the words begin with, and what follows it.
@@ -131,8 +173,7 @@ static bool find_command(int argc, char **argv, struct wanted *w)
 		w->command = c;
 		w->arguments = argv + words;
 		w->count = argc - words;
-		return arguments_fit(w) && (!w->timeout || c->arguments == ZONE_SERIAL) &&
-		       ((!w->template && !w->primaries) || c->arguments == ZONES_ADD);
+		return arguments_fit(w) && options_fit(w);
 	}
 	return false;
 }
@@ -160,6 +201,13 @@ static int connect_to(const char *path, time_t timeout_s)
 	return -1;
 }
 
+static time_t seconds_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec;
+}
+
 // A number, or JSON's null, which the daemon then complains of.
 static json_t *number(const char *text)
 {
@@ -169,25 +217,44 @@ static json_t *number(const char *text)
 	return errno || end == text || *end ? json_null() : json_integer(value);
 }
 
-static bool send_request(FILE *stream, const struct wanted *w, const char *zone)
+// Of many zones that are waited for one by one, all together have the time.
+static json_t *seconds_left(const struct wanted *w)
+{
+	json_t *all = w->timeout ? number(w->timeout) : json_integer(WAIT_S);
+	json_int_t left = json_integer_value(all) - (seconds_now() - w->began_s);
+	if (json_is_integer(all))
+		json_integer_set(all, json_integer_value(all) > 0 && left < 0 ? 0 : left);
+	return all;
+}
+
+static json_t *request_of(const struct wanted *w, const char *zone)
 {
 	json_t *request = json_pack("{s:s}", "command", w->command->words);
 	if (zone)
 		json_object_set_new(request, "zone", json_string(zone));
-	if (w->all)
+	else if (w->all)
 		json_object_set_new(request, "all", json_true());
-	if (w->command->arguments == ZONE_SERIAL)
+	if (!zone && w->only)
+		json_object_set(request, "only", w->only);
+	if (w->command->arguments == LEVEL && w->count)
+		json_object_set_new(request, "level", json_string(w->arguments[0]));
+	if (has_serial(w))
 		json_object_set_new(request, "serial", number(w->arguments[1]));
-	if (w->timeout)
-		json_object_set_new(request, "timeout", number(w->timeout));
+	if (w->command->arguments == ZONES_WAIT)
+		json_object_set_new(request, "timeout", seconds_left(w));
 	if (w->template)
 		json_object_set_new(request, "template", json_string(w->template));
 	if (w->primaries)
 		json_object_set(request, "primaries", w->primaries);
-	bool ok = request && json_dumpf(request, stream, JSON_COMPACT) == 0 &&
-		  fputc('\n', stream) != EOF && fflush(stream) == 0;
+	return request;
+}
+
+// A daemon that has too many connections says so and closes: then it cannot be sent.
+static void send_request(FILE *stream, json_t *request)
+{
+	if (json_dumpf(request, stream, JSON_COMPACT) == 0 && fputc('\n', stream) != EOF)
+		fflush(stream);
 	json_decref(request);
-	return ok;
 }
 
 // The response of one line; NULL if none comes.
@@ -211,76 +278,193 @@ static int print_response(const struct wanted *w, const char *zone, json_t *resp
 		putchar('\n');
 	} else if (!ok) {
 		table_reload(stderr, response); // messages, if there are any
-		fprintf(stderr, "understudyctl: %s%s%s\n", zone && w->count > 1 ? zone : "",
-			zone && w->count > 1 ? ": " : "", error ? error : "the daemon refused");
+		bool name = zone && (w->count != 1 || w->folder) && !has_serial(w);
+		fprintf(stderr, "understudyctl: %s%s%s\n", name ? zone : "", name ? ": " : "",
+			error ? error : "the daemon refused");
 	} else if (c->print) {
 		c->print(stdout, json_object_get(response, "result"));
 	}
 	return ok ? EXIT_OK : EXIT_FAILED;
 }
 
+// To its end, even where `to` takes no more, or is NULL: other responses may follow. Tells
+// whether all was there, and all was taken.
 static bool copy(FILE *from, FILE *to, json_int_t octets)
 {
 	char piece[65536];
+	bool ok = to;
 	while (octets) {
 		size_t want = octets < (json_int_t)sizeof(piece) ? (size_t)octets : sizeof(piece);
 		size_t got = fread(piece, 1, want, from);
-		if (got == 0 || fwrite(piece, 1, got, to) != got)
+		if (got == 0)
 			return false;
+		ok = ok && fwrite(piece, 1, got, to) == got;
 		octets -= (json_int_t)got;
 	}
-	return fflush(to) == 0;
+	return ok && fflush(to) == 0;
 }
 
 // The zone file behind a dump's response; into a file it goes whole or not at all.
-static int save_dump(FILE *stream, json_t *response, const char *path)
+static int save_dump(FILE *stream, json_int_t octets, const char *path)
 {
-	json_t *result = json_object_get(response, "result");
-	json_int_t octets = json_integer_value(json_object_get(result, "octets"));
 	char *part = NULL;
 	FILE *to = stdout;
 	if (path)
 		to = asprintf(&part, "%s.part", path) > 0 ? fopen(part, "w") : NULL;
-	bool ok = to && copy(stream, to, octets);
+	int saved = to ? 0 : errno;
+	errno = 0;
+	bool ok = copy(stream, to, octets);
 	if (to && path)
 		ok = (fclose(to) == 0) & ok;
 	if (path && ok)
 		ok = rename(part, path) == 0;
+	saved = saved ? saved : errno;
 	if (!ok)
 		fprintf(stderr, "understudyctl: %s: %s\n", path ? path : "the zone file",
-			errno ? strerror(errno) : "it was cut short");
+			saved ? strerror(saved) : "it was cut short");
 	if (path && !ok && to)
 		unlink(part);
 	free(part);
 	return ok ? EXIT_OK : EXIT_FAILED;
 }
 
+// The same as the "text" of the result.
+static int take_dump(FILE *stream, json_t *result, json_int_t octets)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+	bool ok = to && copy(stream, to, octets);
+	if (to)
+		ok = (fclose(to) == 0) & ok;
+	ok = ok && json_object_set_new(result, "text", json_stringn(text, len)) == 0;
+	if (!ok)
+		fprintf(stderr, "understudyctl: the zone file was cut short\n");
+	free(text);
+	return ok ? EXIT_OK : EXIT_FAILED;
+}
+
+// Where a zone's file goes: DIR/shop.example.zone; a slash in the name is written \047.
+static char *path_of(const struct wanted *w, const char *zone)
+{
+	char *path = NULL, *end;
+	size_t size = strlen(w->folder) + 4 * strlen(zone) + sizeof("/.zone");
+	path = malloc(size);
+	if (!path)
+		abort();
+	end = path + sprintf(path, "%s/", w->folder);
+	for (; *zone; zone++)
+		end += sprintf(end, *zone == '/' ? "\\047" : "%c", *zone);
+	strcpy(end, end[-1] == '.' && end[-2] != '\\' ? "zone" : ".zone");
+	return path;
+}
+
+static int end_dump(FILE *stream, const struct wanted *w, const char *zone, json_t *response)
+{
+	json_t *result = json_object_get(response, "result");
+	json_int_t octets = json_integer_value(json_object_get(result, "octets"));
+	char *in_folder = w->folder ? path_of(w, zone) : NULL;
+	const char *path = in_folder ? in_folder : w->count > 1 ? w->arguments[1] : NULL;
+	int status = w->raw && !path ? take_dump(stream, result, octets)
+				     : save_dump(stream, octets, path);
+	free(in_folder);
+	return status;
+}
+
 // A connection, once for each way.
 struct streams {
+	const char *path;
 	FILE *in, *out;
 };
 
-// One request, and its response.
-static int ask(const struct streams *s, const char *path, const struct wanted *w, const char *zone)
+static json_t *respond(const struct streams *s, json_t *request)
 {
-	json_t *response = send_request(s->out, w, zone) ? receive_response(s->in) : NULL;
-	if (!response) {
-		fprintf(stderr, "understudyctl: %s: the daemon did not respond\n", path);
+	send_request(s->out, request);
+	json_t *response = receive_response(s->in);
+	if (!response)
+		fprintf(stderr, "understudyctl: %s: the daemon did not respond\n", s->path);
+	return response;
+}
+
+// One request, and its response.
+static int ask(const struct streams *s, const struct wanted *w, const char *zone)
+{
+	json_t *response = respond(s, request_of(w, zone));
+	if (!response)
 		return EXIT_CONNECT;
-	}
-	bool dumps =
-		w->command->arguments == ZONE_FILE && json_is_true(json_object_get(response, "ok"));
-	int status = dumps && !w->raw ? EXIT_OK : print_response(w, zone, response);
-	if (dumps)
-		status = save_dump(s->in, response, w->count > 1 ? w->arguments[1] : NULL);
+	bool dumps = w->command->arguments == ZONES_DUMP &&
+		     json_is_true(json_object_get(response, "ok"));
+	int status = dumps ? end_dump(s->in, w, zone, response) : EXIT_OK;
+	if (status == EXIT_OK && (w->raw || !dumps))
+		status = print_response(w, zone, response);
 	json_decref(response);
+	return status;
+}
+
+// How many of the arguments are zones.
+static int named(const struct wanted *w)
+{
+	switch (w->command->arguments) {
+	case NONE:
+	case KINDS:
+	case LEVEL: return 0;
+	case ZONES_DUMP: return w->count && !w->folder ? 1 : w->count;
+	case ZONES_WAIT: return has_serial(w) ? 1 : w->count;
+	default: return w->count;
+	}
+}
+
+// Whether the daemon does it in one request, for all zones or for none in particular.
+static bool is_one_request(const struct wanted *w)
+{
+	enum arguments a = w->command->arguments;
+	return a == NONE || a == KINDS || a == LEVEL || (w->all && (a == ZONES || a == ZONES_WAIT));
+}
+
+// The zones that are meant, one by one: named, or all of some kind. NULL after a complaint.
+static json_t *zones_of(const struct streams *s, const struct wanted *w)
+{
+	json_t *names = json_array(), *row;
+	size_t i;
+	for (int k = 0; k < named(w); k++)
+		json_array_append_new(names, json_string(w->arguments[k]));
+	if (named(w))
+		return names;
+	json_t *request = json_pack("{s:s}", "command", "zones");
+	if (w->only)
+		json_object_set(request, "only", w->only);
+	json_t *response = respond(s, request), *result = json_object_get(response, "result");
+	json_array_foreach (json_object_get(result, "zones"), i, row) {
+		json_array_append(names, json_object_get(row, "zone"));
+	}
+	if (!result) {
+		json_decref(names);
+		names = NULL;
+	}
+	json_decref(response);
+	return names;
+}
+
+static int ask_each(const struct streams *s, const struct wanted *w)
+{
+	json_t *names = zones_of(s, w), *name;
+	int status = names ? EXIT_OK : EXIT_CONNECT;
+	size_t i;
+	json_array_foreach (names, i, name) {
+		const char *text = json_string_value(name);
+		int one = text ? ask(s, w, text) : EXIT_FAILED; // not UTF-8
+		status = one ? one : status;
+		if (one == EXIT_CONNECT)
+			break;
+	}
+	json_decref(names);
 	return status;
 }
 
 static int run(const char *path, const struct wanted *w)
 {
 	time_t timeout_s = TIMEOUT_S;
-	if (w->command->arguments == ZONE_SERIAL)
+	if (w->command->arguments == ZONES_WAIT)
 		timeout_s += w->timeout ? atoi(w->timeout) : WAIT_S;
 	int fd = connect_to(path, timeout_s);
 	int again = fd >= 0 ? dup(fd) : -1;
@@ -288,20 +472,20 @@ static int run(const char *path, const struct wanted *w)
 		fprintf(stderr, "understudyctl: %s: %s\n", path, strerror(errno));
 		return EXIT_CONNECT;
 	}
-	struct streams s = { fdopen(fd, "r"), fdopen(again, "w") };
+	struct streams s = { path, fdopen(fd, "r"), fdopen(again, "w") };
 	if (!s.in || !s.out)
 		abort(); // out of memory
-	enum arguments kind = w->command->arguments;
-	bool many = (kind == ZONES && !w->all) || kind == ZONES_LIST || kind == ZONES_ADD;
-	int zones = many ? w->count : 1;
-	int status = EXIT_OK;
-	for (int i = 0; i < zones && status != EXIT_CONNECT; i++) {
-		int one = ask(&s, path, w, w->count ? w->arguments[i] : NULL);
-		status = one ? one : status;
-	}
+	int status = is_one_request(w) ? ask(&s, w, NULL) : ask_each(&s, w);
 	fclose(s.out);
 	fclose(s.in);
 	return status;
+}
+
+// Kinds of zones: an option for each, as "only" of the request has them.
+static void add_kind(struct wanted *w, const char *kind)
+{
+	w->only = w->only ? w->only : json_array();
+	json_array_append_new(w->only, json_string(kind));
 }
 
 int main(int argc, char **argv)
@@ -314,17 +498,26 @@ int main(int argc, char **argv)
 						 { "timeout", required_argument, NULL, 't' },
 						 { "template", required_argument, NULL, 'T' },
 						 { "primary", required_argument, NULL, 'p' },
+						 { "output-dir", required_argument, NULL, 'd' },
+						 { "blocked", no_argument, NULL, KIND },
+						 { "expired", no_argument, NULL, KIND },
+						 { "not-loaded", no_argument, NULL, KIND },
+						 { "served", no_argument, NULL, KIND },
+						 { "frozen", no_argument, NULL, KIND },
 						 { 0 } };
 	const char *path = SOCKET_DEFAULT;
-	struct wanted w = { 0 };
-	int option;
-	while ((option = getopt_long(argc, argv, "s:jVhat:T:p:", options, NULL)) >= 0) {
+	struct wanted w = { .began_s = seconds_now() };
+	int option, at = 0;
+	signal(SIGPIPE, SIG_IGN);
+	while ((option = getopt_long(argc, argv, "s:jVhat:T:p:d:", options, &at)) >= 0) {
 		switch (option) {
 		case 's': path = optarg; break;
 		case 'j': w.raw = true; break;
 		case 'a': w.all = true; break;
 		case 't': w.timeout = optarg; break;
 		case 'T': w.template = optarg; break;
+		case 'd': w.folder = optarg; break;
+		case KIND: add_kind(&w, options[at].name); break;
 		case 'p':
 			w.primaries = w.primaries ? w.primaries : json_array();
 			json_array_append_new(w.primaries, json_string(optarg));
@@ -340,5 +533,6 @@ int main(int argc, char **argv)
 	}
 	int status = run(path, &w);
 	json_decref(w.primaries);
+	json_decref(w.only);
 	return status;
 }

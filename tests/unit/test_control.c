@@ -46,6 +46,20 @@ static void understands(void)
 	CU_ASSERT_EQUAL(request.command, CONTROL_ZONE_WAIT);
 	CU_ASSERT_EQUAL(request.serial, UINT32_MAX);
 	CU_ASSERT_EQUAL(request.timeout_s, 3);
+	CU_ASSERT(request.has_serial);
+	CU_ASSERT_PTR_NULL(parse("{\"command\":\"zone wait\",\"zone\":\"a\"}", &request));
+	CU_ASSERT(!request.has_serial);
+	CU_ASSERT_PTR_NULL(parse("{\"command\":\"zone wait\",\"all\":true}", &request));
+	CU_ASSERT(request.all && !request.has_serial);
+	CU_ASSERT_PTR_NULL(parse("{\"command\":\"zones\"}", &request));
+	CU_ASSERT_EQUAL(request.only, 0);
+	CU_ASSERT_PTR_NULL(
+		parse("{\"command\":\"zones\",\"only\":[\"blocked\",\"expired\"]}", &request));
+	CU_ASSERT_EQUAL(request.only, 1u << CONTROL_ONLY_BLOCKED | 1u << CONTROL_ONLY_EXPIRED);
+	CU_ASSERT_PTR_NULL(parse("{\"command\":\"log-level\"}", &request));
+	CU_ASSERT(!request.has_level);
+	CU_ASSERT_PTR_NULL(parse("{\"command\":\"log-level\",\"level\":\"debug\"}", &request));
+	CU_ASSERT(request.has_level && request.level == LOG_LEVEL_DEBUG);
 	CU_ASSERT_PTR_NULL(parse("{\"command\":\"zone freeze\",\"all\":true}", &request));
 	CU_ASSERT(request.all);
 	CU_ASSERT_PTR_NULL(parse("{\"command\":\"zone purge\",\"zone\":\"a\"}", &request));
@@ -69,7 +83,15 @@ static void refuses(void)
 		{ "{\"command\":\"\xff\"}", "one JSON object" },
 		{ "[]", "an object" },
 		{ "{\"command\":\"zone dump\",\"all\":true}", "a \"zone\" is" },
-		{ "{\"command\":\"zone wait\",\"zone\":\"a\"}", "\"serial\"" },
+		{ "{\"command\":\"zone wait\",\"all\":true,\"serial\":1}", "of one zone" },
+		{ "{\"command\":\"zone wait\",\"all\":true,\"timeout\":-1}", "\"timeout\"" },
+		{ "{\"command\":\"zone wait\",\"zone\":\"a\",\"serial\":null}", "\"serial\"" },
+		{ "{\"command\":\"zones\",\"only\":[]}", "\"only\"" },
+		{ "{\"command\":\"zones\",\"only\":\"blocked\"}", "\"only\"" },
+		{ "{\"command\":\"zones\",\"only\":[\"blocked\",7]}", "\"only\"" },
+		{ "{\"command\":\"zones\",\"only\":[\"bad\"]}", "\"only\"" },
+		{ "{\"command\":\"log-level\",\"level\":\"loud\"}", "\"level\"" },
+		{ "{\"command\":\"log-level\",\"level\":3}", "\"level\"" },
 		{ "{\"command\":\"zone wait\",\"zone\":\"a\",\"serial\":4294967296}",
 		  "\"serial\"" },
 		{ "{\"command\":\"zone wait\",\"zone\":\"a\",\"serial\":-1}", "\"serial\"" },
