@@ -38,22 +38,51 @@ static unsigned port(const struct config_address *a)
 	return ntohs(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
 }
 
-// Our addresses that the primary can reach, each by `format` with host and port. Where
-// transfers come from is another question, if `sources`: one address if it is configured.
-static void write_ours(const struct writer *w, bool sources,
-		       void (*one)(const struct writer *w, const char *host, unsigned port))
+static bool is_wildcard(const struct config_address *a)
+{
+	uint8_t octets[16], zero[16] = { 0 };
+	return memcmp(octets, zero, config_address_wire(a, octets) == 4 ? 4 : 16) == 0;
+}
+
+// Our addresses that the primary can reach, each by `one`, if that is not NULL, with host and
+// port; returns their number. Where transfers come from is another question, if `sources`: one
+// address if it is configured.
+static unsigned write_ours(const struct writer *w, bool sources,
+			   void (*one)(const struct writer *w, const char *host, unsigned port))
 {
 	char text[CONFIG_ADDRESS_TEXT];
+	unsigned count = 0;
+	const struct config_address *source = &w->primary->source;
 	sa_family_t family = w->primary->address.any.sa_family;
-	if (sources && w->primary->source.any.sa_family != AF_UNSPEC) {
-		one(w, host(&w->primary->source, text), 0);
-		return;
+	bool has_source = source->any.sa_family != AF_UNSPEC;
+	if (sources && has_source) {
+		if (one)
+			one(w, host(source, text), 0);
+		return 1;
 	}
 	for (unsigned i = 0; i < w->config->listen_count; i++) {
 		const struct config_address *a = &w->config->listen[i].address;
-		if (a->any.sa_family == family)
-			one(w, host(a, text), port(a));
+		if (a->any.sa_family != family || (is_wildcard(a) && !has_source))
+			continue;
+		if (one)
+			one(w, host(is_wildcard(a) ? source : a, text), port(a));
+		count++;
 	}
+	return count;
+}
+
+static bool has_ours(const struct writer *w, bool sources)
+{
+	return write_ours(w, sources, NULL) > 0;
+}
+
+// In the place of our addresses, a comment. Nothing is let in where nobody is named.
+static void say_none(const struct writer *w, const char *comment, const char *what)
+{
+	fprintf(w->to,
+		"%s %s: \"listen\" of this server names no IPv%c address; add one, or put it "
+		"here\n",
+		comment, what, w->primary->address.any.sa_family == AF_INET ? '4' : '6');
 }
 
 // ---- BIND
@@ -90,17 +119,25 @@ static void write_bind(const struct writer *w, const char *file)
 			v6, port(a), text);
 	fprintf(w->to, "zone \"%s\" {\n\ttype primary;\n\tfile \"%s.zone\"; // where it is\n",
 		w->zone, file);
+	if (!*w->key && !has_ours(w, true))
+		say_none(w, "\t//", "allow-transfer");
 	fputs("\tallow-transfer", w->to);
 	if (w->primary->tls)
 		fprintf(w->to, " port %u transport tls", port(a));
 	fputs(" {", w->to);
 	if (*w->key)
 		fprintf(w->to, " key \"%s\";", w->key);
-	else
-		write_ours(w, true, bind_source);
-	fputs(" };\n\talso-notify {", w->to);
-	write_ours(w, false, bind_target);
-	fprintf(w->to, " };\n\tnotify-source%s %s;\n};\n", v6, text);
+	else if (!write_ours(w, true, bind_source))
+		fputs(" none;", w->to);
+	fputs(" };\n", w->to);
+	if (has_ours(w, false)) {
+		fputs("\talso-notify {", w->to);
+		write_ours(w, false, bind_target);
+		fputs(" };\n", w->to);
+	} else {
+		say_none(w, "\t//", "also-notify");
+	}
+	fprintf(w->to, "\tnotify-source%s %s;\n};\n", v6, text);
 }
 
 // ---- Knot
@@ -116,10 +153,12 @@ static void knot_target(const struct writer *w, const char *host_text, unsigned 
 	fprintf(w->to, "    address: \"%s@%u\"\n", host_text, port_number);
 }
 
+// Knot lets everybody in by an acl that names nobody, and takes no remote without address.
 static void write_knot(const struct writer *w)
 {
 	char text[CONFIG_ADDRESS_TEXT];
 	const struct config_address *a = &w->primary->address;
+	bool notify = has_ours(w, false), transfer = *w->key || has_ours(w, true);
 	fprintf(w->to, "# knot.conf of %s\n", w->primary->id);
 	if (*w->key)
 		fprintf(w->to, "key:\n  - id: \"%s\"\n    algorithm: %s\n    secret: \"%s\"\n",
@@ -127,18 +166,25 @@ static void write_knot(const struct writer *w)
 	if (w->primary->tls)
 		fprintf(w->to, "# in server, from Knot 3.4 on: listen-tls: \"%s@%u\"\n",
 			host(a, text), port(a));
-	fputs("remote:\n  - id: understudy\n", w->to);
-	write_ours(w, false, knot_target);
-	fprintf(w->to, "    via: \"%s\"\n", host(a, text));
-	if (*w->key)
-		fprintf(w->to, "    key: \"%s\"\n", w->key);
-	fputs("acl:\n  - id: understudy\n    action: transfer\n", w->to);
-	if (*w->key)
-		fprintf(w->to, "    key: \"%s\"\n", w->key);
+	if (notify) {
+		fputs("remote:\n  - id: understudy\n", w->to);
+		write_ours(w, false, knot_target);
+		fprintf(w->to, "    via: \"%s\"\n", host(a, text));
+		if (*w->key)
+			fprintf(w->to, "    key: \"%s\"\n", w->key);
+	} else {
+		say_none(w, "#", "remote, for notify");
+	}
+	if (transfer)
+		fputs("acl:\n  - id: understudy\n    action: transfer\n", w->to);
 	else
+		say_none(w, "#", "acl");
+	if (*w->key)
+		fprintf(w->to, "    key: \"%s\"\n", w->key);
+	else if (transfer)
 		write_ours(w, true, knot_source);
-	fprintf(w->to, "zone:\n  - domain: \"%s\"\n    notify: understudy\n    acl: understudy\n",
-		w->zone);
+	fprintf(w->to, "zone:\n  - domain: \"%s\"\n%s%s", w->zone,
+		notify ? "    notify: understudy\n" : "", transfer ? "    acl: understudy\n" : "");
 }
 
 // ---- NSD
@@ -176,9 +222,10 @@ static void write_nsd(const struct writer *w, const char *file)
 		w->zone, file);
 	if (*w->key)
 		nsd_source(w, a->any.sa_family == AF_INET ? "0.0.0.0/0" : "::/0", 0);
-	else
-		write_ours(w, true, nsd_source);
-	write_ours(w, false, nsd_target);
+	else if (!write_ours(w, true, nsd_source))
+		say_none(w, "    #", "provide-xfr");
+	if (!write_ours(w, false, nsd_target))
+		say_none(w, "    #", "notify");
 	fprintf(w->to, "    outgoing-interface: %s\n", host(a, text));
 }
 
@@ -214,6 +261,19 @@ static void pdns_target(const struct writer *w, const char *host_text, unsigned 
 	fprintf(w->to, strchr(host_text, ':') ? " [%s]:%u" : " %s:%u", host_text, port_number);
 }
 
+static void pdns_meta(const struct writer *w, const char *what, bool sources,
+		      void (*one)(const struct writer *w, const char *host, unsigned port))
+{
+	if (!has_ours(w, sources)) {
+		say_none(w, "#", what);
+		return;
+	}
+	pdnsutil(w, "set-meta", w->zone);
+	fprintf(w->to, " %s", what);
+	write_ours(w, sources, one);
+	fputc('\n', w->to);
+}
+
 static void write_powerdns(const struct writer *w)
 {
 	char text[CONFIG_ADDRESS_TEXT];
@@ -233,15 +293,9 @@ static void write_powerdns(const struct writer *w)
 		write_quoted(w->to, w->key);
 		fputs(" primary\n", w->to);
 	} else {
-		pdnsutil(w, "set-meta", w->zone);
-		fputs(" ALLOW-AXFR-FROM", w->to);
-		write_ours(w, true, pdns_source);
-		fputc('\n', w->to);
+		pdns_meta(w, "ALLOW-AXFR-FROM", true, pdns_source);
 	}
-	pdnsutil(w, "set-meta", w->zone);
-	fputs(" ALSO-NOTIFY", w->to);
-	write_ours(w, false, pdns_target);
-	fputc('\n', w->to);
+	pdns_meta(w, "ALSO-NOTIFY", false, pdns_target);
 }
 
 // ---- all

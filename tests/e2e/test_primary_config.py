@@ -118,6 +118,32 @@ def test_bind_with_tls(stage, tmp_path):
     assert server.zone_status(ORIGIN)["transfer"]["encrypted"]
 
 
+CHECKS = {"bind": ["named-checkconf"], "knot": ["knotc", "-c"], "nsd": ["nsd-checkconf"]}
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["open", "tsig"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_address_of_the_primary_s_family(stage, kind, key):
+    """What is missing is said, what is printed holds, and nobody else is let in."""
+    server = stage.secondary([ORIGIN], primaries=["fd00:53::77"], key=key,
+                             listen=[{"address": net.SERVER}])
+    text = server.ctl("primary-config", kind, ORIGIN).stdout
+    missing = [line for line in text.splitlines() if "names no IPv6 address" in line]
+    assert len(missing) == (1 if key else 2)
+    words = {"bind": "also-notify", "knot": "notify: understudy", "nsd": "  notify:",
+             "powerdns": "ALSO-NOTIFY"}
+    said = [line for line in text.splitlines() if not line.strip().startswith(("#", "//"))]
+    assert not [line for line in said if words[kind] in line]
+    if not key:
+        assert not [line for line in said if line.startswith("acl") or "provide-xfr" in line
+                    or "ALLOW-AXFR-FROM" in line]
+        assert kind != "bind" or "allow-transfer { none; };" in text
+    if kind in CHECKS:
+        path = zones.write(server.path(f"{kind}.conf"), text)
+        after = ["conf-check"] if kind == "knot" else []
+        subprocess.run([*CHECKS[kind], path, *after], check=True, capture_output=True, timeout=20)
+
+
 def test_what_cannot_be_printed(stage):
     server = stage.secondary([ORIGIN])
     assert server.ctl("primary-config", "bind", "other.example").returncode == 1
