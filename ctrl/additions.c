@@ -334,22 +334,43 @@ static enum result note(struct additions *a, bool add, const struct addition *ad
 
 // ---- all of it
 
-enum result additions_open(const char *folder, struct additions **out)
+// What is in the folder; *out is to be freed in any case.
+static enum result read_folder(const char *folder, struct additions **out, bool *tidy)
 {
 	struct additions *a = calloc(1, sizeof(*a));
-	bool tidy = true;
+	*out = a;
 	if (!a)
 		return RESULT_NO_MEMORY;
 	*a = (struct additions){ .fd = { -1, -1 }, .next = 1 };
-	enum result r = RESULT_OK;
-	for (unsigned i = 0; i < COPIES && r == RESULT_OK; i++) {
+	for (unsigned i = 0; i < COPIES; i++) {
 		if (asprintf(&a->path[i], "%s/added.%u", folder, i + 1) < 0) {
 			a->path[i] = NULL;
-			r = RESULT_NO_MEMORY;
+			return RESULT_NO_MEMORY;
 		}
 	}
-	if (r == RESULT_OK)
-		r = read_copies(a, &tidy);
+	return read_copies(a, tidy);
+}
+
+enum result additions_read(const char *folder, struct additions **out)
+{
+	struct additions *a;
+	bool tidy;
+	enum result r = read_folder(folder, &a, &tidy);
+	if (r == RESULT_OK) {
+		*out = a;
+		return r;
+	}
+	int saved = errno;
+	additions_free(a);
+	errno = saved;
+	return r;
+}
+
+enum result additions_open(const char *folder, struct additions **out)
+{
+	struct additions *a;
+	bool tidy = true;
+	enum result r = read_folder(folder, &a, &tidy);
 	// On a full disk they stay as they are.
 	for (unsigned i = 0; i < COPIES && r == RESULT_OK && !tidy; i++) {
 		if (rewrite(a, a->path[i]))

@@ -30,6 +30,9 @@ bool addition_id(const char *text, char out[ADDITION_ID_OCTETS]);
 // Reads what is in the folder, which must be there. RESULT_OK; RESULT_IO with errno;
 // RESULT_NO_MEMORY.
 enum result additions_open(const char *folder, struct additions **out);
+// The same for a look: changes nothing there, and nothing may be put or dropped. A folder that
+// is not there holds none.
+enum result additions_read(const char *folder, struct additions **out);
 void additions_free(struct additions *a); // NULL is well
 
 // In canonical order of the names.

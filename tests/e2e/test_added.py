@@ -3,6 +3,7 @@
 
 import os
 import random
+import subprocess
 
 import dns.rcode
 import pytest
@@ -48,6 +49,11 @@ class Scene:
 
     def comes_from(self):
         return {r["zone"].rstrip("."): r["from"] for r in self.server.ctl_json("zones")["zones"]}
+
+    def check(self):
+        """What the daemon says of its configuration without starting."""
+        return subprocess.run([*self.server.argv(), "--check"], capture_output=True, text=True,
+                              timeout=20, check=False)
 
     def kill(self):
         self.server.process.kill()
@@ -119,12 +125,16 @@ def test_reload(stage):
     done = scene.server.ctl("reload")
     assert done.returncode == 0 and f"zone {TWO}. stands in the file as well" in done.stdout
     assert scene.comes_from() == {FILE: "file", ONE: "command", TWO: "file"}
+    checked = scene.check()
+    assert checked.returncode == 0 and "2 zones, 1 more added by command" in checked.stdout
     scene.server.zones = both
     scene.server.options["templates"] = []
     scene.server.write_config()
     done = scene.server.ctl("reload")
     assert done.returncode == 1 and f'{ONE}.: there is no template "usual"' in done.stderr
     scene.must_serve(ONE, TWO)
+    checked = scene.check()
+    assert checked.returncode == 1 and f'{ONE}.: there is no template "usual"' in checked.stderr
     scene.kill()
     scene.server.start()
     scene.must_serve(FILE)
