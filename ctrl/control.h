@@ -13,7 +13,7 @@
 
 #include "additions.h"
 #include "log.h"
-#include "report.h"
+#include "reload.h"
 #include "service.h"
 #include "understudy/zonedb.h"
 #include "zones.h"
@@ -28,8 +28,8 @@ struct control_hooks {
 	// Ports: [{…}], and workers: rows like stats_answer's.
 	json_t *(*ports)(void *arg);
 	json_t *(*lcores)(void *arg);
-	// Rereads the configuration; false if the old one stays.
-	bool (*reload)(void *arg, struct report *report);
+	// Rereads the configuration; `done` is called later. False if memory ran out.
+	bool (*reload)(void *arg, reload_done done, void *done_arg);
 	// Adds a zone, or removes one that was added; false with a sentence in `why`. It
 	// lasts once additions_sync of what `additions` gives returns well.
 	bool (*zone_add)(void *arg, const struct addition *a, char *why, size_t why_size);

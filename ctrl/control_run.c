@@ -328,24 +328,6 @@ static json_t *run_log_level(const struct control_request *request)
 	return control_success(json_pack("{s:s}", "level", log_level_text(log_get_level())));
 }
 
-// A report's `say` that collects, and logs.
-static void collect(void *arg, enum log_level level, const char *message)
-{
-	json_array_append_new(arg, json_string(message));
-	report_to_log(NULL, level, message);
-}
-
-static json_t *run_reload(struct control *c)
-{
-	struct control_hooks *hooks = &c->options.hooks;
-	json_t *messages = json_array();
-	struct report report = { .say = collect, .arg = messages };
-	if (hooks->reload(hooks->arg, &report))
-		return control_success(json_pack("{s:o}", "messages", messages));
-	return json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
-			 "the configuration is wrong; the old one stays", "messages", messages);
-}
-
 static json_t *by_operator(enum result r)
 {
 	if (r == RESULT_NOT_FOUND)
@@ -448,7 +430,6 @@ json_t *control_run(struct control *c, const struct control_request *request)
 	case CONTROL_PRIMARY_POWERDNS: return run_primary_config(c, apex, PRIMARY_POWERDNS);
 	case CONTROL_STATS: return run_stats(c);
 	case CONTROL_LOG_LEVEL: return run_log_level(request);
-	case CONTROL_RELOAD: return run_reload(c);
 	case CONTROL_STOP: return control_success(json_object()); // done once this is sent
 	default: return NULL;
 	}

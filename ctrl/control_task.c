@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Commands of the control socket that take their time: dumps, waiting, and what must be
-// on the disk before it is said to be done.
+// Commands of the control socket that take their time: dumps, waiting, reading the
+// configuration, and what must be on the disk before it is said to be done.
 //
 // A dump is written into a file without a name by a thread of libuv's, which is
 // an RCU reader while it does so, and then sent. A connection that closes leaves
@@ -40,7 +40,8 @@ struct control_task {
 bool control_is_slow(enum control_command command)
 {
 	return command == CONTROL_ZONE_DUMP || command == CONTROL_ZONE_WAIT ||
-	       command == CONTROL_ZONE_ADD || command == CONTROL_ZONE_REMOVE;
+	       command == CONTROL_ZONE_ADD || command == CONTROL_ZONE_REMOVE ||
+	       command == CONTROL_RELOAD;
 }
 
 bool control_is_patient(enum control_command command)
@@ -219,6 +220,22 @@ static bool start_change(struct control_task *t)
 	return uv_queue_work(t->control->options.loop, &t->work, sync_additions, after_sync) == 0;
 }
 
+// ---- reload
+
+static void on_reloaded(void *arg, bool well, json_t *messages)
+{
+	struct control_task *t = arg;
+	json_t *response = well ? control_success(json_pack("{s:O}", "messages", messages))
+				: json_pack("{s:b, s:s, s:O}", "ok", 0, "error",
+					    "the configuration is wrong; the old one stays",
+					    "messages", messages);
+	if (t->connection)
+		control_respond(t->connection, response, NULL);
+	else
+		json_decref(response);
+	free(t);
+}
+
 // ---- tasks
 
 struct control_task *control_task_start(struct control *c, struct control_connection *n,
@@ -238,7 +255,9 @@ struct control_task *control_task_start(struct control *c, struct control_connec
 		return t;
 	}
 	if (request->command != CONTROL_ZONE_DUMP) {
-		if (start_change(t))
+		const struct control_hooks *hooks = &c->options.hooks;
+		if (request->command == CONTROL_RELOAD ? hooks->reload(hooks->arg, on_reloaded, t)
+						       : start_change(t))
 			return t;
 		free(t);
 		return NULL;

@@ -24,6 +24,7 @@
 #include "control.h"
 #include "log.h"
 #include "loop.h"
+#include "reload.h"
 #include "service.h"
 #include "settings.h"
 #include "stats.h"
@@ -47,6 +48,7 @@ struct daemon {
 	struct config *config;
 	uv_loop_t loop;
 	uv_signal_t signals[SIGNALS];
+	struct reload reload;
 	struct zonedb *db;
 	struct store *store;
 	struct additions *additions; // NULL: without a store
@@ -370,12 +372,10 @@ static void warn_of_restart(const struct config *old, const struct config *new, 
 		report_warning(report, path, 0, "database changes with a restart only");
 }
 
-static bool reload(void *arg, struct report *report)
+// Of a configuration that was read anew; false if the old one stays.
+static bool apply(void *arg, struct config *config, struct report *report)
 {
 	struct daemon *d = arg;
-	struct config *config = config_read(d->config_path, report);
-	if (!config)
-		return false;
 	if (config_add_zones(config, d->additions, false, report)) {
 		config_free(config);
 		return false;
@@ -398,6 +398,12 @@ static bool reload(void *arg, struct report *report)
 	malloc_trim(0); // reading takes many times what it leaves
 	log_info("configuration reread: %u zones", config->zones_total);
 	return true;
+}
+
+static bool start_reload(void *arg, reload_done done, void *done_arg)
+{
+	struct daemon *d = arg;
+	return reload_request(&d->reload, done, done_arg) == RESULT_OK;
 }
 
 static struct added added_of(const struct daemon *d)
@@ -430,6 +436,7 @@ static void stop(void *arg)
 		return;
 	d->stopping = true;
 	log_info("stopping");
+	reload_stop(&d->reload);
 	if (d->control)
 		control_stop(d->control);
 	if (d->service)
@@ -441,16 +448,23 @@ static void stop(void *arg)
 		uv_unref((uv_handle_t *)&d->signals[i]);
 }
 
+static void on_reloaded(void *arg, bool well, json_t *messages)
+{
+	(void)arg;
+	(void)messages; // they are in the log
+	if (!well)
+		log_error("the configuration is wrong; the old one stays");
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
 	struct daemon *d = handle->data;
-	struct report report = { .say = report_to_log };
 	if (d->stopping)
 		return;
 	if (number != SIGHUP)
 		stop(d);
-	else if (!reload(d, &report))
-		log_error("the configuration is wrong; the old one stays");
+	else if (!start_reload(d, on_reloaded, NULL))
+		log_error("the configuration is not reread: %s", result_text(RESULT_NO_MEMORY));
 }
 
 // ---- start
@@ -514,7 +528,7 @@ static enum result start_control(struct daemon *d)
 			   .about = about,
 			   .ports = about_ports,
 			   .lcores = about_lcores,
-			   .reload = reload,
+			   .reload = start_reload,
 			   .zone_add = zone_add,
 			   .zone_remove = zone_remove,
 			   .additions = additions,
@@ -619,6 +633,9 @@ static enum result start(struct daemon *d)
 static int run(struct daemon *d)
 {
 	uv_loop_init(&d->loop);
+	d->reload = (struct reload){
+		.loop = &d->loop, .path = d->config_path, .apply = apply, .arg = d
+	};
 	rcu_reader_register();
 	rcu_reader_offline();
 	start_signals(d);

@@ -32,6 +32,9 @@ struct fixture {
 	char directory[64];
 	char path[96];
 	unsigned stops, reloads; // asked for
+	uv_timer_t reload_timer;
+	reload_done done;
+	void *done_arg;
 };
 
 // ---- what main.c would do
@@ -48,14 +51,22 @@ static json_t *hook_list(void *arg)
 	return json_array();
 }
 
-// Goes wrong every second time.
-static bool hook_reload(void *arg, struct report *report)
+// Goes wrong every second time, later on.
+static void on_reload_timer(uv_timer_t *timer)
+{
+	struct fixture *f = timer->data;
+	bool well = f->reloads++ % 2 == 0;
+	json_t *messages = well ? json_array() : json_pack("[s]", "us.yaml:7: peace is expected");
+	f->done(f->done_arg, well, messages);
+	json_decref(messages);
+}
+
+static bool hook_reload(void *arg, reload_done done, void *done_arg)
 {
 	struct fixture *f = arg;
-	bool well = f->reloads++ % 2 == 0;
-	if (!well)
-		report_error(report, "us.yaml", 7, "peace is expected");
-	return well;
+	f->done = done;
+	f->done_arg = done_arg;
+	return uv_timer_start(&f->reload_timer, on_reload_timer, 10, 0) == 0;
 }
 
 static void hook_stop(void *arg)
@@ -70,6 +81,7 @@ static void on_end(uv_async_t *async)
 	service_stop(f->service);
 	zones_stop(f->zones);
 	uv_close((uv_handle_t *)&f->end, NULL);
+	uv_close((uv_handle_t *)&f->reload_timer, NULL);
 }
 
 static struct control *new_control(struct fixture *f, char why[256])
@@ -116,6 +128,8 @@ static void begin(struct fixture *f)
 	f->control = new_control(f, why);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(f->control);
 	uv_async_init(&f->loop, &f->end, on_end);
+	uv_timer_init(&f->loop, &f->reload_timer);
+	f->reload_timer.data = f;
 	f->end.data = f;
 	pthread_create(&f->thread, NULL, serving_run, &f->loop);
 }
