@@ -259,11 +259,11 @@ static void print_primary(FILE *to, json_t *p)
 	json_t *last = json_object_get(p, "last");
 	fprintf(to, "%-*s %s, %s by %s, key %s\n", LABEL_WIDTH, "primary", get_text(p, "id"),
 		get_text(p, "address"), get_text(p, "transport"), get_text(p, "key"));
+	print_link(to, "", p); // also of one that is left alone, and was never asked
 	if (json_is_null(last)) {
 		line(to, "", "  not asked yet");
 		return;
 	}
-	print_link(to, "", p);
 	fprintf(to, "%-*s   %s, %s: ", LABEL_WIDTH, "", get_time(last, "time", buf),
 		get_text(last, "what"));
 	if (json_is_true(json_object_get(last, "ok")))

@@ -509,6 +509,35 @@ static void reads_many_zones(void)
 	free(text);
 }
 
+// Primaries at one address are told apart by how they are talked to.
+static void tells_primaries_apart(void)
+{
+	struct said said;
+	struct config *c =
+		parse("listen: [{address: 127.0.0.1}]\n"
+		      "keys: [{name: k.example, algorithm: hmac-sha256, secret: c2VjcmV0},\n"
+		      "  {name: l.example, algorithm: hmac-sha256, secret: c2VjcmV0}]\n"
+		      "primaries: [{id: a, address: 192.0.2.1}, {id: b, address: 192.0.2.1},\n"
+		      "  {id: c, address: 192.0.2.1, key: k.example}, {id: d, address: 192.0.2.1, "
+		      "key: l.example},\n"
+		      "  {id: e, address: 192.0.2.1, source: 192.0.2.2}, {id: f, address: "
+		      "192.0.2.1, port: 54},\n"
+		      "  {id: g, address: '2001:db8::1'}]\n",
+		      &said);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	for (unsigned i = 0; i < c->primaries_count; i++) {
+		CU_ASSERT_NOT_EQUAL(config_primary_mark(&c->primaries[i]), 0);
+		for (unsigned k = 0; k < c->primaries_count; k++) {
+			bool same = i == k || (i < 2 && k < 2);
+			CU_ASSERT_EQUAL(config_primary_same(&c->primaries[i], &c->primaries[k]),
+					same);
+		}
+	}
+	// What is stored of them is found again by every release.
+	CU_ASSERT_EQUAL(config_primary_mark(&c->primaries[0]), 0xc925cd24);
+	config_free(c);
+}
+
 UNIT_MAIN("config", { "reads all", reads_all }, { "has defaults", has_defaults },
 	  { "reads TLS", reads_tls }, { "zones say more", zones_say_more },
 	  { "names mistakes of zones", names_mistakes_of_zones },
@@ -518,4 +547,5 @@ UNIT_MAIN("config", { "reads all", reads_all }, { "has defaults", has_defaults }
 	  { "names mistakes of ports", names_mistakes_of_ports }, { "bounds names", bounds_names },
 	  { "names every mistake", names_every_mistake }, { "reads files", reads_files },
 	  { "reads verification and hooks", reads_verification_and_hooks },
-	  { "reads many zones", reads_many_zones })
+	  { "reads many zones", reads_many_zones },
+	  { "tells primaries apart", tells_primaries_apart })

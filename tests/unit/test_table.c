@@ -35,12 +35,12 @@ static void aligns(void)
 	free(text);
 }
 
-// A hundred thousand zones take no more than a hundred times as long as a thousand.
+// Many thousand zones take about as much longer as there are more of them.
 static void prints_very_long_lists(void)
 {
 	json_t *list = json_array(), *result;
 	FILE *to = fopen("/dev/null", "w");
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < 20000; i++) {
 		char name[32];
 		snprintf(name, sizeof(name), "z%u.example.", i);
 		json_array_append_new(list, zone(name));
@@ -48,7 +48,7 @@ static void prints_very_long_lists(void)
 	result = json_pack("{s:o}", "zones", list);
 	clock_t start = clock();
 	table_zones(to, result);
-	CU_ASSERT((clock() - start) / CLOCKS_PER_SEC < 10);
+	CU_ASSERT((clock() - start) / CLOCKS_PER_SEC < 5);
 	fclose(to);
 	json_decref(result);
 }
