@@ -121,7 +121,7 @@ def test_refused_by_policy(stage):
 
 def test_serials_without_transfers(stage):
     """A primary that tells its serial over UDP, while no transfer comes, is out of reach."""
-    scene = Scene(stage, hold=3)
+    scene = Scene(stage, hold=5)
     for qtype in ("IXFR", "AXFR"):  # some time between a good serial and a failed transfer
         scene.primary.replies[qtype] = lambda q: [Pause(1.5), Close]
     scene.primary.serial = 2
