@@ -20,6 +20,7 @@
 #include <uv.h>
 
 #include "added.h"
+#include "check.h"
 #include "config.h"
 #include "control.h"
 #include "log.h"
@@ -684,37 +685,6 @@ static void usage(FILE *to)
 		CONFIG_FILE_DEFAULT);
 }
 
-// The zones that were added by command become the configuration's, as a reload would do it;
-// false if it would be refused. What cannot be read is told, and is no mistake.
-static bool check_additions(struct config *config, struct report *report)
-{
-	const struct config_database *c = &config->database;
-	const char *path = c->path ? c->path : CONFIG_DATABASE_DEFAULT;
-	struct additions *a = NULL;
-	if (c->enabled && !*c->enabled)
-		return true;
-	enum result r = additions_read(path, &a);
-	if (r == RESULT_OK)
-		r = config_add_zones(config, a, false, report);
-	else
-		report_warning(report, path, 0, "zones added by command are not checked: %s",
-			       r == RESULT_IO ? strerror(errno) : result_text(r));
-	additions_free(a);
-	return r != RESULT_INVALID;
-}
-
-static int check_only(const char *path, struct config *config, struct report *report)
-{
-	if (!check_additions(config, report))
-		return EXIT_FAILURE;
-	printf("%s: %u zones, %u more added by command, %u primaries, %zu keys, %u addresses, "
-	       "%u ports: no mistake\n",
-	       path, config->zones_count, config->zones_total - config->zones_count,
-	       config->primaries_count, config->key_list.count, config->listen_count,
-	       config->ports_count);
-	return EXIT_SUCCESS;
-}
-
 static void say_plainly(void *arg, enum log_level level, const char *message)
 {
 	(void)arg;
@@ -750,7 +720,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	int status = EXIT_SUCCESS;
 	if (check) {
-		status = check_only(daemon.config_path, daemon.config, &report);
+		status = check_config(daemon.config_path, daemon.config, &report) ? EXIT_SUCCESS
+										  : EXIT_FAILURE;
 	} else {
 		if (daemon.config->server.log_level)
 			log_set_level(*daemon.config->server.log_level);

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dump.h"
 #include "table.h"
 
 #define SOCKET_DEFAULT "/run/understudy/understudy.sock"
@@ -287,90 +288,6 @@ static int print_response(const struct wanted *w, const char *zone, json_t *resp
 	return ok ? EXIT_OK : EXIT_FAILED;
 }
 
-// To its end, even where `to` takes no more, or is NULL: other responses may follow. Tells
-// whether all was there, and all was taken.
-static bool copy(FILE *from, FILE *to, json_int_t octets)
-{
-	char piece[65536];
-	bool ok = to;
-	while (octets) {
-		size_t want = octets < (json_int_t)sizeof(piece) ? (size_t)octets : sizeof(piece);
-		size_t got = fread(piece, 1, want, from);
-		if (got == 0)
-			return false;
-		ok = ok && fwrite(piece, 1, got, to) == got;
-		octets -= (json_int_t)got;
-	}
-	return ok && fflush(to) == 0;
-}
-
-// The zone file behind a dump's response; into a file it goes whole or not at all.
-static int save_dump(FILE *stream, json_int_t octets, const char *path)
-{
-	char *part = NULL;
-	FILE *to = stdout;
-	if (path)
-		to = asprintf(&part, "%s.part", path) > 0 ? fopen(part, "w") : NULL;
-	int saved = to ? 0 : errno;
-	errno = 0;
-	bool ok = copy(stream, to, octets);
-	if (to && path)
-		ok = (fclose(to) == 0) & ok;
-	if (path && ok)
-		ok = rename(part, path) == 0;
-	saved = saved ? saved : errno;
-	if (!ok)
-		fprintf(stderr, "understudyctl: %s: %s\n", path ? path : "the zone file",
-			saved ? strerror(saved) : "it was cut short");
-	if (path && !ok && to)
-		unlink(part);
-	free(part);
-	return ok ? EXIT_OK : EXIT_FAILED;
-}
-
-// The same as the "text" of the result.
-static int take_dump(FILE *stream, json_t *result, json_int_t octets)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
-	bool ok = to && copy(stream, to, octets);
-	if (to)
-		ok = (fclose(to) == 0) & ok;
-	ok = ok && json_object_set_new(result, "text", json_stringn(text, len)) == 0;
-	if (!ok)
-		fprintf(stderr, "understudyctl: the zone file was cut short\n");
-	free(text);
-	return ok ? EXIT_OK : EXIT_FAILED;
-}
-
-// Where a zone's file goes: DIR/shop.example.zone; a slash in the name is written \047.
-static char *path_of(const struct wanted *w, const char *zone)
-{
-	char *path = NULL, *end;
-	size_t size = strlen(w->folder) + 4 * strlen(zone) + sizeof("/.zone");
-	path = malloc(size);
-	if (!path)
-		abort();
-	end = path + sprintf(path, "%s/", w->folder);
-	for (; *zone; zone++)
-		end += sprintf(end, *zone == '/' ? "\\047" : "%c", *zone);
-	strcpy(end, end[-1] == '.' && end[-2] != '\\' ? "zone" : ".zone");
-	return path;
-}
-
-static int end_dump(FILE *stream, const struct wanted *w, const char *zone, json_t *response)
-{
-	json_t *result = json_object_get(response, "result");
-	json_int_t octets = json_integer_value(json_object_get(result, "octets"));
-	char *in_folder = w->folder ? path_of(w, zone) : NULL;
-	const char *path = in_folder ? in_folder : w->count > 1 ? w->arguments[1] : NULL;
-	int status = w->raw && !path ? take_dump(stream, result, octets)
-				     : save_dump(stream, octets, path);
-	free(in_folder);
-	return status;
-}
-
 // A connection, once for each way.
 struct streams {
 	const char *path;
@@ -394,7 +311,11 @@ static int ask(const struct streams *s, const struct wanted *w, const char *zone
 		return EXIT_CONNECT;
 	bool dumps = w->command->arguments == ZONES_DUMP &&
 		     json_is_true(json_object_get(response, "ok"));
-	int status = dumps ? end_dump(s->in, w, zone, response) : EXIT_OK;
+	const struct dump_place place = { .zone = zone,
+					  .folder = w->folder,
+					  .file = w->count > 1 ? w->arguments[1] : NULL,
+					  .text = w->raw };
+	int status = !dumps || dump_save(s->in, response, &place) ? EXIT_OK : EXIT_FAILED;
 	if (status == EXIT_OK && (w->raw || !dumps))
 		status = print_response(w, zone, response);
 	json_decref(response);
