@@ -19,7 +19,8 @@ TCP_IDLE_S = 7
 NSID = b"sweep"
 QR, AA, TC, RD, RA, Z, AD, CD = (0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0040, 0x0020, 0x0010)
 NOERROR, FORMERR, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS, BADCOOKIE = 0, 1, 3, 4, 5, 9, 16, 23
-A, SOA, TXT, OPT, IXFR, AXFR, MAILB, MAILA, ANY = 1, 6, 16, 41, 251, 252, 253, 254, 255
+A, SOA, TXT, OPT, NXNAME, IXFR, AXFR = 1, 6, 16, 41, 128, 251, 252
+MAILB, MAILA, ANY = 253, 254, 255
 QUERY, NOTIFY, UPDATE = 0, 4, 5
 O_NSID, O_SUBNET, O_EXPIRE, O_COOKIE, O_KEEPALIVE, O_PADDING, O_ERROR, O_VERSION = (
     3, 8, 9, 10, 11, 12, 15, 19)
@@ -317,12 +318,19 @@ def test_transfers_are_refused(ask, rdtype):
     assert reply.options[O_ERROR] == b"\0\x12"
 
 
-@pytest.mark.parametrize("rdtype", [0, OPT, 128, 249, 250, MAILB, MAILA, 65535])
+@pytest.mark.parametrize("rdtype", [0, OPT, 129, 249, 250, MAILB, MAILA, 65535])
 def test_meta_types_own_nothing(ask, rdtype):
     for records, edns in ((b"", False), (opt(), True)):
         reply = ask(message(question(ORIGIN, rdtype), records=records))
         expect(reply, NOERROR, edns, flags=AA)
         assert reply.types[1] == [SOA]
+
+
+def test_nxname_is_not_to_be_asked_for(ask):
+    expect(ask(message(question(ORIGIN, NXNAME))), FORMERR, False)
+    reply = ask(message(question(ORIGIN, NXNAME), records=opt()))
+    expect(reply, FORMERR, True, options={O_ERROR})
+    assert reply.options[O_ERROR] == b"\0\x1e"
 
 
 @pytest.mark.parametrize("rdclass", [0, 2, 4, 254, 65535])
