@@ -43,7 +43,7 @@
 
 #define JITTER_DIVISOR 10   // an interval is shortened by up to a tenth
 #define HOLD_MS        1000 // least time from a failed round to one that a NOTIFY starts
-#define PAUSE_MS       250  // the same, if the NOTIFY says nothing new
+#define PAUSE_MS       250  // the same, if there is no failure, but no new serial either
 #define WANTED_TRIES   5    // after PAUSE_MS, four times that, and so on: 85 s in all
 #define LENGTHENED_S   1800
 
@@ -213,7 +213,7 @@ static bool takes_older(const struct zone_fsm *z)
 	       (z->policy.older == ZONE_FSM_OLDER_EXPIRED && z->data == ZONE_EXPIRED);
 }
 
-static void finish_round(struct step *s)
+static void finish_round(struct step *s, bool published)
 {
 	struct zone_fsm *z = s->z;
 	if (z->mute && z->behind) {
@@ -242,12 +242,12 @@ static void finish_round(struct step *s)
 	}
 	bool news = z->again && is_news(z, z->again_has_serial, z->again_serial);
 	z->again = false;
-	if (news && !z->failures) {
+	if (news && published) {
 		start_round(s, z->again_at, z->again_has_serial);
 		return;
 	}
 	if (news)
-		hold(z, z->again_at, HOLD_MS);
+		hold(z, z->again_at, z->failures ? HOLD_MS : PAUSE_MS);
 	want_again(z);
 }
 
@@ -267,7 +267,7 @@ static void start_round(struct step *s, unsigned at, bool direct)
 	z->taking_older = false;
 	z->mute = false;
 	if (z->primaries == 0)
-		finish_round(s);
+		finish_round(s, false);
 	else
 		try_primary(s, at < z->primaries ? at : 0);
 }
@@ -278,7 +278,7 @@ static void next_primary(struct step *s)
 	if (z->tried < z->primaries && !z->taking_older)
 		try_primary(s, (z->at + 1) % z->primaries);
 	else
-		finish_round(s);
+		finish_round(s, false);
 }
 
 static void cancel(struct step *s)
@@ -379,7 +379,7 @@ static void on_xfr_done(struct step *s)
 	z->expire_ms = 0;
 	act(s, (struct zone_action){ .kind = ZONE_ACTION_PUBLISH, .exchange = z->exchange });
 	confirm(s);
-	finish_round(s);
+	finish_round(s, true);
 }
 
 // Whether the whole zone may be had where its differences failed.
@@ -426,8 +426,7 @@ static uint64_t pause_ms(const struct zone_fsm *z, const struct zone_event *e)
 		return 0;
 	if (z->failures)
 		return HOLD_MS;
-	bool waited_for = z->wanted && !serial_newer(e->serial, z->wanted_serial);
-	return e->has_serial && !waited_for ? 0 : PAUSE_MS;
+	return e->has_serial && !is_wanting(z) ? 0 : PAUSE_MS;
 }
 
 // Another round: now, or once this one is over.

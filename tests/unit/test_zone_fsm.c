@@ -531,6 +531,35 @@ static void notify_ahead(void)
 	CU_ASSERT_EQUAL(z.given_up, 1);
 }
 
+// NOTIFYs of serials that rise and rise, none of which any primary has: forged, perhaps. No
+// more than a few rounds a second come of them, whenever in a round they come.
+static void notifies_that_rise(void)
+{
+	uint32_t serial = 2;
+	unsigned rounds = 0;
+	loaded(1);
+	for (now_ms = S(1); now_ms < S(2); now_ms++) {
+		const char *done = notified_of(0, serial++);
+		if (now_ms >= z.timer_ms)
+			done = happens(ZONE_EVENT_TIMER);
+		if (strncmp(done, "ixfr", 4) == 0) {
+			rounds++;
+			CU_ASSERT_STRING_EQUAL(notified_of(0, serial++), "");
+			current(1);
+			CU_ASSERT_EQUAL_FATAL(z.phase, ZONE_FSM_IDLE);
+		}
+	}
+	CU_ASSERT(rounds >= 3 && rounds <= 5);
+	// One that comes true is followed at once, and so is the next.
+	now_ms = z.next_ms;
+	CU_ASSERT_EQUAL(strncmp(happens(ZONE_EVENT_TIMER), "ixfr 0", 6), 0);
+	answered(ZONE_EVENT_XFR_DONE, serial);
+	CU_ASSERT_EQUAL(z.phase, ZONE_FSM_IDLE);
+	CU_ASSERT_EQUAL(strncmp(notified_of(0, serial + 1), "ixfr 0", 6), 0);
+	notified_of(0, serial + 2);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, serial + 1), "publish, ixfr 0");
+}
+
 // --- policies -------------------------------------------------------------
 
 static void older_accepted(void)
@@ -933,6 +962,7 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "IXFR falls back to AXFR", ixfr_falls_back },
 	  { "a primary without IXFR", primary_without_ixfr },
 	  { "NOTIFY ahead of the serial", notify_ahead },
+	  { "NOTIFYs of rising serials", notifies_that_rise },
 	  { "older serial, accepted", older_accepted },
 	  { "older serial, refused", older_refused_for_ever },
 	  { "serial 0, refused", serial_zero_refused },
