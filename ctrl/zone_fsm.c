@@ -204,10 +204,13 @@ static void want_again(struct zone_fsm *z)
 	hold(z, z->wanted_at, z->failures && pause_ms < HOLD_MS ? HOLD_MS : pause_ms);
 }
 
-// Whether nothing better is to be had than an older version, and that is wanted.
+// Whether nothing better is to be had than an older version, and that is wanted: while ours
+// is served, it stays as long as anybody is said to have a newer one.
 static bool takes_older(const struct zone_fsm *z)
 {
 	if (!z->older || z->confirmed || z->taking_older)
+		return false;
+	if (z->behind && z->data == ZONE_SERVED)
 		return false;
 	return z->policy.older == ZONE_FSM_OLDER_ACCEPT ||
 	       (z->policy.older == ZONE_FSM_OLDER_EXPIRED && z->data == ZONE_EXPIRED);

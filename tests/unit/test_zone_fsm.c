@@ -584,6 +584,37 @@ static void older_accepted(void)
 	CU_ASSERT_EQUAL(z.soa.serial, 0);
 }
 
+// A newer version is there, or promised, but does not come: ours stays while it is served.
+static void older_beside_a_newer(void)
+{
+	loaded(2);
+	z.policy.older = ZONE_FSM_OLDER_ACCEPT;
+	now_ms = S(100);
+	happens(ZONE_EVENT_TIMER);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ixfr 0");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "axfr 0");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "ask 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 0), "timer 110");
+	CU_ASSERT_STRING_EQUAL(notified_of(0, 3), "timer 101");
+	now_ms = S(101);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_TIMER), "ixfr 0, timer 1000");
+	CU_ASSERT_STRING_EQUAL(step((struct zone_event){ .kind = ZONE_EVENT_XFR_FAILED,
+							 .exchange = z.exchange,
+							 .reason = XFR_REASON_CONNECT }),
+			       "ask 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 0), "timer 102");
+	CU_ASSERT_EQUAL(z.soa.serial, 1);
+	// Nothing is worse than an expired one.
+	now_ms = S(1000);
+	happens(ZONE_EVENT_REFRESH);
+	CU_ASSERT_EQUAL(z.data, ZONE_EXPIRED);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ixfr 0");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "axfr 0");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "ask 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 0), "axfr 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 0), "publish, timer 1001");
+}
+
 static void older_refused_for_ever(void)
 {
 	loaded(1);
@@ -964,6 +995,7 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "NOTIFY ahead of the serial", notify_ahead },
 	  { "NOTIFYs of rising serials", notifies_that_rise },
 	  { "older serial, accepted", older_accepted },
+	  { "older serial beside a newer", older_beside_a_newer },
 	  { "older serial, refused", older_refused_for_ever },
 	  { "serial 0, refused", serial_zero_refused },
 	  { "short refresh, lengthened", short_refresh_lengthened },
