@@ -246,6 +246,9 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 		json_array_append_new(primaries, primary_json(&s.primaries[i]));
 	json_object_set_new(out, "last_success", time_or_null(s.success_unix_s));
 	json_object_set_new(out, "exchange", progress_json(&progress));
+	json_object_set_new(out, "wanted_serial",
+			    zone_fsm_is_wanting(s.fsm) ? json_integer(s.fsm->wanted_serial)
+						       : json_null());
 	json_object_set_new(out, "primaries", primaries);
 	json_object_set_new(out, "transfer", transfer_json(s.transfer));
 	return control_success(out);

@@ -86,6 +86,7 @@ json_t *stats_zones(const struct zones_stats *s)
 	put(out, "ttl_lowered", s->ttl_lowered);
 	put(out, "refused", s->refused);
 	put(out, "notifies", s->notifies);
+	put(out, "notifies_given_up", s->notifies_given_up);
 	put(out, "expired", s->expired);
 	put(out, "same_serial", s->same_serial);
 	put(out, "alarms", s->alarms);

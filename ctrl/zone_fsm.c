@@ -171,8 +171,7 @@ static bool is_news(const struct zone_fsm *z, bool has_serial, uint32_t serial)
 	return !has_serial || z->data != ZONE_SERVED || serial_newer(serial, z->soa.serial);
 }
 
-// Whether what a NOTIFY promised has not come.
-static bool is_wanting(const struct zone_fsm *z)
+bool zone_fsm_is_wanting(const struct zone_fsm *z)
 {
 	return z->wanted &&
 	       (z->data == ZONE_NOT_LOADED || serial_newer(z->wanted_serial, z->soa.serial));
@@ -191,7 +190,7 @@ static void hold(struct zone_fsm *z, unsigned at, uint64_t pause_ms)
 
 static void want_again(struct zone_fsm *z)
 {
-	if (!is_wanting(z)) {
+	if (!zone_fsm_is_wanting(z)) {
 		z->wanted = false;
 		return;
 	}
@@ -429,7 +428,7 @@ static uint64_t pause_ms(const struct zone_fsm *z, const struct zone_event *e)
 		return 0;
 	if (z->failures)
 		return HOLD_MS;
-	return e->has_serial && !is_wanting(z) ? 0 : PAUSE_MS;
+	return e->has_serial && !zone_fsm_is_wanting(z) ? 0 : PAUSE_MS;
 }
 
 // Another round: now, or once this one is over.
@@ -476,7 +475,7 @@ static void on_timer(struct step *s)
 	struct zone_fsm *z = s->z;
 	if (z->phase != ZONE_FSM_IDLE || s->now_ms < z->next_ms)
 		return;
-	start_round(s, z->next_at, is_wanting(z));
+	start_round(s, z->next_at, zone_fsm_is_wanting(z));
 }
 
 // A round that is under way is put off as well.
@@ -496,7 +495,7 @@ static void on_thaw(struct step *s)
 		return;
 	z->frozen = z->put_off = false;
 	if (due)
-		start_round(s, z->next_at, is_wanting(z));
+		start_round(s, z->next_at, zone_fsm_is_wanting(z));
 }
 
 static void on_event(struct step *s)

@@ -83,11 +83,22 @@ static void tell_machine(struct secondary *z, enum zone_event_kind kind)
 		z->lane = LANE_OPERATOR;
 }
 
+// A serial that a NOTIFY promised never came.
+static void tell_given_up(struct secondary *z)
+{
+	char name[NAME_TEXT_SIZE];
+	z->zones->stats.notifies_given_up++;
+	log_limited(&z->zones->log, LOG_LEVEL_WARNING,
+		    "zone %s: serial %u, which a NOTIFY promised, is not to be had: given up",
+		    secondary_name(z, name), z->fsm.wanted_serial);
+}
+
 void secondary_step(struct secondary *z, const struct zone_event *event)
 {
 	struct zone_event e = *event;
 	struct zone_actions actions;
 	uint64_t refreshed_ms = z->fsm.refreshed_ms, next_ms = z->fsm.next_ms;
+	uint64_t given_up = z->fsm.given_up;
 	enum zone_state data = z->fsm.data;
 	bool frozen = z->fsm.frozen;
 	e.random = loop_random();
@@ -98,6 +109,8 @@ void secondary_step(struct secondary *z, const struct zone_event *event)
 	if (z->fsm.phase == ZONE_FSM_IDLE)
 		z->lane = LANE_REFRESH;
 	secondary_hurry(z);
+	if (z->fsm.given_up != given_up)
+		tell_given_up(z);
 	if (z->fsm.refreshed_ms != refreshed_ms)
 		z->success_unix_s = loop_time().unix_s;
 	if (z->fsm.data == ZONE_SERVED && !z->unmarked && z->told_expire_ms != z->fsm.expire_ms)

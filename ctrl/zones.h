@@ -172,7 +172,8 @@ struct zones_stats {
 	uint64_t records, octets; // of transfers that went well
 	uint64_t out_of_zone, duplicates, ttl_lowered;
 	uint64_t notifies;
-	uint64_t refused; // transferred, vetted, not published
+	uint64_t notifies_given_up; // of a serial that no primary had in time
+	uint64_t refused;           // transferred, vetted, not published
 	uint64_t expired;
 	uint64_t alarms; // told of
 	uint64_t hooks_run, hooks_failed, hooks_dropped;

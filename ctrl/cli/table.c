@@ -356,6 +356,8 @@ void table_zone_status(FILE *to, json_t *result)
 	print_content(to, result);
 	if (get_number(result, "failures"))
 		line_number(to, "failed rounds", get_number(result, "failures"));
+	if (json_is_integer(json_object_get(result, "wanted_serial")))
+		line_number(to, "promised serial", get_number(result, "wanted_serial"));
 	json_array_foreach (json_object_get(result, "primaries"), i, p) {
 		print_primary(to, p);
 	}

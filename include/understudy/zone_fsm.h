@@ -168,6 +168,9 @@ void zone_fsm_restore(struct zone_fsm *z, const struct soa *soa, uint64_t next_m
 // within its bounds.
 uint64_t zone_fsm_expire_s(const struct zone_fsm *z);
 
+// Whether a NOTIFY promised `wanted_serial`, and no primary has had it yet.
+bool zone_fsm_is_wanting(const struct zone_fsm *z);
+
 // One step. `now_ms` is monotonic and never goes back. Writes all of `out`.
 void zone_fsm_step(struct zone_fsm *z, const struct zone_event *event, uint64_t now_ms,
 		   struct zone_actions *out);

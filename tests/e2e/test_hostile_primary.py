@@ -510,8 +510,28 @@ def test_notify_ahead_of_the_serial(scene):
     assert notify(scene.notifier, ORIGIN, scene.key, serial=2) == dns.rcode.NOERROR
     time.sleep(1)
     assert scene.client.serial(ORIGIN) == 1
+    assert scene.server.zone_status(ORIGIN)["wanted_serial"] == 2
     scene.primary.serial = 2
     scene.wait_served(2, 8)
+    assert scene.server.zone_status(ORIGIN)["wanted_serial"] is None
+
+
+@pytest.mark.long
+@pytest.mark.limit(150)
+@pytest.mark.understudy
+def test_notify_of_a_serial_that_never_comes(signed_scene):
+    """It is asked for a few times more; then the log and the statistics tell."""
+    scene = signed_scene
+    scene.primary.replies["IXFR"] = scene.primary.ixfr_reply
+    assert notify(scene.notifier, ORIGIN, scene.key, serial=7) == dns.rcode.NOERROR
+
+    def given_up():
+        return scene.server.ctl_json("stats")["transfers"]["notifies_given_up"]
+    time.sleep(10)
+    assert given_up() == 0 and scene.server.zone_status(ORIGIN)["wanted_serial"] == 7
+    wait_for(lambda: given_up() == 1, 90, "the end of patience")
+    assert "serial 7, which a NOTIFY promised" in scene.server.process.log_text()
+    assert scene.server.zone_status(ORIGIN)["wanted_serial"] is None
 
 
 @pytest.mark.understudy
