@@ -313,7 +313,7 @@ static void on_done(void *arg, struct transfer *t)
 static enum lane lane_of(const struct secondary *z)
 {
 	const struct zone_fsm *f = &z->fsm;
-	uint64_t urgent_ms = (uint64_t)f->soa.expire_s * 1000 / URGENT_FRACTION;
+	uint64_t urgent_ms = zone_fsm_expire_s(f) * 1000 / URGENT_FRACTION;
 	bool urgent = f->data != ZONE_SERVED || f->expire_ms < loop_time().monotonic_ms + urgent_ms;
 	return z->lane == LANE_REFRESH && urgent ? LANE_URGENT : z->lane;
 }
