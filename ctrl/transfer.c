@@ -6,7 +6,8 @@
 // Each stage has an engine of its own, and so an id of its own. Over UDP
 // nothing is final but a believable answer: whatever else happens there, TCP
 // is asked as well. A connection that was kept may have ended by the time it is
-// used: what fails on one before any response came is tried on a fresh one.
+// used, even without a word to us: what fails on one before any response came, by
+// silence too, is tried on a fresh one.
 #include "transfer.h"
 
 #include <assert.h>
@@ -196,8 +197,7 @@ static void ask_plainly(struct transfer *t)
 
 static bool was_left(const struct transfer *t)
 {
-	return t->link && link_is_kept(t->link) && xfr_stats(t->engine)->messages == 0 &&
-	       xfr_reason(t->engine) != XFR_REASON_TIMEOUT;
+	return t->link && link_is_kept(t->link) && xfr_stats(t->engine)->messages == 0;
 }
 
 static void arm(struct transfer *t)

@@ -548,6 +548,23 @@ def test_kept_connection_that_the_primary_has_closed(scene):
 
 
 @pytest.mark.understudy
+def test_kept_connection_that_leads_nowhere(scene):
+    """Something between the two has forgotten it: IXFR comes on a fresh one."""
+    primary = scene.primary
+
+    def once_lost(q):
+        primary.replies["IXFR"] = primary.ixfr_reply
+        return [Pause(20), Close]
+    before = primary.connections
+    primary.replies["IXFR"] = once_lost
+    primary.serial = 2
+    assert notify(scene.notifier, ORIGIN, scene.key, serial=2) == dns.rcode.NOERROR
+    scene.wait_served(2, 8)
+    assert primary.connections == before + 1, "the first was no kept one"
+    assert primary.asked("AXFR") == 1 and primary.asked("IXFR") == 2
+
+
+@pytest.mark.understudy
 def test_octets_on_a_kept_connection(scene):
     """What comes unasked is no answer to the next query."""
     def and_more(q):
