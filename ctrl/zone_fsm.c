@@ -123,6 +123,24 @@ static uint64_t unloaded_retry_s(const struct zone_fsm *z)
 	return clamp_s((uint32_t)interval_s, 0, z->limits->unloaded_retry_max_s);
 }
 
+// Others give back soon the memory that this zone wanted; one that wants too much is
+// tried ever later.
+static uint64_t crowded_retry_s(const struct zone_fsm *z)
+{
+	uint64_t interval_s = 1, most_s = retry_s(z);
+	for (uint32_t i = 1; i < z->failures && interval_s < most_s; i++)
+		interval_s *= 2;
+	return interval_s < most_s ? interval_s : most_s;
+}
+
+// After a round that has brought nothing.
+static uint64_t again_s(const struct zone_fsm *z)
+{
+	if (z->data == ZONE_NOT_LOADED)
+		return unloaded_retry_s(z);
+	return z->crowded ? crowded_retry_s(z) : retry_s(z);
+}
+
 // The interval from now on, spread so that zones loaded together do not ask
 // together for ever.
 static uint64_t after(const struct step *s, uint64_t interval_s)
@@ -239,8 +257,7 @@ static void finish_round(struct step *s, bool published)
 		z->next_ms = after(s, refresh_s(z));
 	} else {
 		z->failures += z->failures < UINT32_MAX;
-		z->next_ms =
-			after(s, z->data == ZONE_NOT_LOADED ? unloaded_retry_s(z) : retry_s(z));
+		z->next_ms = after(s, again_s(z));
 	}
 	bool news = z->again && is_news(z, z->again_has_serial, z->again_serial);
 	z->again = false;
@@ -267,6 +284,7 @@ static void start_round(struct step *s, unsigned at, bool direct)
 	z->behind = false;
 	z->older = false;
 	z->taking_older = false;
+	z->crowded = false;
 	z->mute = false;
 	if (z->primaries == 0)
 		finish_round(s, false);
@@ -408,6 +426,8 @@ static void on_failed(struct step *s)
 	bool differences = z->phase == ZONE_FSM_TRANSFER && z->differences;
 	bool may_help = differences && axfr_may_help(s->event->reason);
 	z->last_reason = s->event->reason;
+	z->crowded |=
+		z->last_reason == XFR_REASON_LIMIT_BUDGET || z->last_reason == XFR_REASON_NO_MEMORY;
 	if (may_help && s->event->unanswered) {
 		if (!z->mute)
 			z->mute_at = z->at;

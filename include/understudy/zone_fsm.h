@@ -75,6 +75,7 @@ struct zone_fsm {
 	bool older;            // this round: a primary had an older serial
 	bool taking_older;     // and none a better one: it is being transferred
 	unsigned older_at;     // the first of them
+	bool crowded;          // this round: there was no memory for a transfer, just now
 	bool mute;             // this round: an IXFR got no answer at all
 	unsigned mute_at;      // the first of them
 	bool forced;           // transfer whatever the serial, until one succeeds

@@ -241,6 +241,28 @@ static void unanswered_transfer_goes_to_the_next(void)
 	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_SOA_FAILED), "timer 3");
 }
 
+// Memory that others need for the moment is there soon; it is not waited for as for a
+// primary, but not asked for without end either.
+static void memory_is_short(void)
+{
+	static const unsigned seconds[] = { 1, 2, 4, 8, 10, 10 }; // retry is 10
+	loaded(1);
+	now_ms = S(100);
+	happens(ZONE_EVENT_TIMER);
+	for (unsigned i = 0; i < sizeof(seconds) / sizeof(*seconds); i++) {
+		CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ixfr 0");
+		step((struct zone_event){ .kind = ZONE_EVENT_XFR_FAILED,
+					  .exchange = z.exchange,
+					  .reason = i & 1 ? XFR_REASON_NO_MEMORY
+							  : XFR_REASON_LIMIT_BUDGET });
+		CU_ASSERT_EQUAL(z.phase, ZONE_FSM_IDLE);
+		CU_ASSERT_EQUAL(z.next_ms, now_ms + S(seconds[i]));
+		now_ms = z.next_ms;
+		happens(ZONE_EVENT_TIMER);
+	}
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_SOA_FAILED), "timer 145"); // retry again
+}
+
 static void transfer_never_goes_back(void)
 {
 	loaded(1);
@@ -982,6 +1004,7 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "older is no confirmation", older_is_no_confirmation },
 	  { "a failed transfer goes to the next", failed_transfer_goes_to_the_next },
 	  { "an unanswered transfer goes to the next", unanswered_transfer_goes_to_the_next },
+	  { "memory is short", memory_is_short },
 	  { "a transfer never goes back", transfer_never_goes_back },
 	  { "expiry and recovery", expiry_and_recovery },
 	  { "expiry at its time", expiry_at_its_time },
