@@ -498,6 +498,19 @@ static void on_timer(struct step *s)
 	start_round(s, z->next_at, zone_fsm_is_wanting(z));
 }
 
+// What is to come comes no later than it would if it were reckoned from now on. Spread, as
+// it may befall all zones together.
+static void on_limits(struct step *s)
+{
+	struct zone_fsm *z = s->z;
+	uint64_t wait_ms = 1000 * (z->failures ? again_s(z) : refresh_s(z));
+	if (z->data != ZONE_NOT_LOADED && z->expire_ms > s->now_ms + 1000 * expire_s(z))
+		z->expire_ms = s->now_ms + 1000 * expire_s(z);
+	if (z->phase == ZONE_FSM_IDLE && z->data != ZONE_NOT_LOADED &&
+	    z->next_ms > s->now_ms + wait_ms)
+		z->next_ms = s->now_ms + ((wait_ms * s->event->random) >> 32);
+}
+
 // A round that is under way is put off as well.
 static void on_freeze(struct step *s)
 {
@@ -556,6 +569,7 @@ static void on_event(struct step *s)
 		z->again = z->wanted = false;
 		start_round(s, 0, false);
 		break;
+	case ZONE_EVENT_LIMITS: on_limits(s); break;
 	case ZONE_EVENT_FREEZE: on_freeze(s); break;
 	case ZONE_EVENT_THAW: on_thaw(s); break;
 	}

@@ -133,6 +133,7 @@ static bool secondary_reconfigure(struct secondary *z, const struct config_zone 
 		helps |= z->primaries[i].link_reason != XFR_REASON_NONE;
 	}
 	z->rekeyed = same && (z->rekeyed || (rekeyed && busy));
+	z->limited = memcmp(z->fsm.limits, config_zone_limits(config), sizeof(*z->fsm.limits)) != 0;
 	z->config = config;
 	set_primaries(z);
 	return !same || (helps && !busy);
@@ -274,6 +275,9 @@ static void plan_do(struct plan *p, struct zones *zones, const struct config *co
 	plan_switch(p, zones, config);
 	for (size_t i = 0; i < zones->count; i++) {
 		struct secondary *z = zones->list[i];
+		if (z->limited)
+			secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_LIMITS });
+		z->limited = false;
 		if (z->changed)
 			secondary_step(z, &(struct zone_event){
 						  .kind = ZONE_EVENT_RELOAD,

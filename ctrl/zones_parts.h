@@ -26,6 +26,7 @@ struct secondary {
 	enum lane lane;    // what this round is for
 	bool ixfr_refused; // by the exchange before: AXFR will tell why
 	bool changed;      // by a reload: other primaries
+	bool limited;      // by a reload: other limits
 	bool rekeyed;      // by a reload, while an exchange goes on as it began
 	bool served_serial_known;
 	uint32_t served_serial;

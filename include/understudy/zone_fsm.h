@@ -111,6 +111,7 @@ enum zone_event_kind {
 	ZONE_EVENT_REFRESH,    // operator: ask now
 	ZONE_EVENT_RETRANSFER, // operator: transfer now, whatever the serial
 	ZONE_EVENT_RELOAD,     // configuration reread: number of primaries
+	ZONE_EVENT_LIMITS,     // `limits` are others
 	ZONE_EVENT_FREEZE,     // operator: ask nobody, whatever comes; what is held expires
 	ZONE_EVENT_THAW,       // operator: make up for what was put off
 };

@@ -87,6 +87,19 @@ def test_expire_and_recovery(stage):
         assert scene.server.zone_status(ORIGIN)["state"] == "served"
 
 
+@pytest.mark.understudy
+def test_bounds_that_a_reload_narrows(stage):
+    """They hold at once, not only after the next refresh."""
+    scene = Scene(stage, "3600 600 604800 5")
+    scene.primary.serial = 2
+    assert scene.server.zone_status(ORIGIN)["next_refresh_s"] > 3000
+    scene.server.options["zones"] = [{"name": ORIGIN, "refresh-max": REFRESH, "expire-max": 1000,
+                                      "primaries": [f"p{scene.primary.address}"]}]
+    scene.server.reload()
+    scene.wait_served(2, REFRESH + 3)
+    assert scene.server.zone_status(ORIGIN)["expires_s"] <= 1000
+
+
 def test_no_expiry_while_the_primary_answers(stage):
     """Each SOA reply with our serial starts the expire timer anew (RFC 1034, 4.3.5)."""
     scene = Scene(stage, TIMERS)

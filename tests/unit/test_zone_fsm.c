@@ -463,6 +463,36 @@ static void limits(void)
 	CU_ASSERT_EQUAL(z.expire_ms, S(60 + 500));
 }
 
+// Bounds that become narrower hold for what is under way; wider ones for what follows.
+static void limits_change(void)
+{
+	struct zone_fsm_limits other = zone_fsm_limits_default;
+	loaded(1);
+	now_ms = S(10);
+	z.limits = &other;
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_LIMITS), "");
+	other.refresh_max_s = 40;
+	other.expire_max_s = 200;
+	CU_ASSERT_STRING_EQUAL(step((struct zone_event){ .kind = ZONE_EVENT_LIMITS,
+							 .random = UINT32_MAX / 2 + 1 }),
+			       "timer 30");
+	CU_ASSERT_EQUAL(z.expire_ms, S(210));
+	other = zone_fsm_limits_default;
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_LIMITS), "");
+	now_ms = S(30);
+	happens(ZONE_EVENT_TIMER);
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_SOA_FAILED), "timer 40");
+	other.retry_max_s = 4;
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_LIMITS), "timer 30");
+	happens(ZONE_EVENT_TIMER);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_LIMITS), ""); // asked just now
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 1), "timer 130");
+	CU_ASSERT_EQUAL(z.expire_ms, S(1030));
+	fresh(1);
+	happens(ZONE_EVENT_LIMITS);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_START), "axfr 0");
+}
+
 static void jitter(void)
 {
 	loaded(1);
@@ -1012,7 +1042,7 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "NOTIFY during a transfer", notify_during_a_transfer },
 	  { "NOTIFY, then failure", notify_after_failure }, { "retransfer", retransfer },
 	  { "reload", reload }, { "frozen", frozen }, { "no primaries", no_primaries },
-	  { "limits", limits }, { "jitter", jitter },
+	  { "limits", limits }, { "limits change", limits_change }, { "jitter", jitter },
 	  { "IXFR falls back to AXFR", ixfr_falls_back },
 	  { "a primary without IXFR", primary_without_ixfr },
 	  { "NOTIFY ahead of the serial", notify_ahead },
