@@ -227,6 +227,8 @@ static bool takes_older(const struct zone_fsm *z)
 {
 	if (!z->older || z->confirmed || z->taking_older)
 		return false;
+	if (z->forced)
+		return true;
 	if (z->behind && z->data == ZONE_SERVED)
 		return false;
 	return z->policy.older == ZONE_FSM_OLDER_ACCEPT ||
@@ -384,6 +386,12 @@ static void on_xfr_done(struct step *s)
 {
 	struct zone_fsm *z = s->z;
 	const struct soa *got = &s->event->soa;
+	// One that lags behind is not what an operator means, unless it is all there is.
+	if (z->forced && z->data != ZONE_NOT_LOADED && z->tried < z->primaries &&
+	    serial_newer(z->soa.serial, got->serial)) {
+		found_older(s);
+		return;
+	}
 	bool any = z->data == ZONE_NOT_LOADED || z->forced || z->taking_older;
 	if (s->event->current || (!any && !serial_newer(got->serial, z->soa.serial))) {
 		on_serial(s);

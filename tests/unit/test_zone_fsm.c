@@ -407,6 +407,22 @@ static void retransfer(void)
 	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_TIMER), "axfr 0, timer 1000");
 }
 
+// A primary that lags behind is taken from only if the others fail.
+static void retransfer_beside_one_that_lags(void)
+{
+	loaded(2);
+	happens(ZONE_EVENT_RETRANSFER);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 0), "axfr 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 1), "publish, timer 100");
+	CU_ASSERT_EQUAL(z.soa.serial, 1);
+	happens(ZONE_EVENT_RETRANSFER);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 0), "axfr 1");
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "axfr 0");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 0), "publish, timer 100");
+	CU_ASSERT_EQUAL(z.soa.serial, 0);
+	CU_ASSERT_FALSE(z.forced);
+}
+
 static void reload(void)
 {
 	loaded(3);
@@ -1041,6 +1057,7 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "confirmation at expiry", confirmation_at_expiry }, { "NOTIFY when idle", notify_idle },
 	  { "NOTIFY during a transfer", notify_during_a_transfer },
 	  { "NOTIFY, then failure", notify_after_failure }, { "retransfer", retransfer },
+	  { "retransfer beside one that lags", retransfer_beside_one_that_lags },
 	  { "reload", reload }, { "frozen", frozen }, { "no primaries", no_primaries },
 	  { "limits", limits }, { "limits change", limits_change }, { "jitter", jitter },
 	  { "IXFR falls back to AXFR", ixfr_falls_back },
