@@ -428,7 +428,7 @@ struct zone_fsm_policy config_zone_policy(const struct config_zone *z)
 {
 	static enum zone_fsm_older older = ZONE_FSM_OLDER_EXPIRED;
 	return (struct zone_fsm_policy){
-		.older = *SAID(z->settings, older_serial, &older),
+		.older = (uint8_t)*SAID(z->settings, older_serial, &older),
 		.refuse_serial_zero = is_said(SAID(z->settings, refuse_serial_zero, NULL)),
 		.lengthen_refresh = is_said(SAID(z->settings, lengthen_refresh, NULL)),
 	};

@@ -173,7 +173,7 @@ static enum zone_action_kind transfer_kind(const struct zone_fsm *z)
 static void try_primary(struct step *s, unsigned at)
 {
 	struct zone_fsm *z = s->z;
-	z->at = at;
+	z->at = (uint8_t)at;
 	z->tried++;
 	if (z->data == ZONE_NOT_LOADED || z->forced)
 		start_exchange(s, ZONE_ACTION_AXFR);
@@ -203,7 +203,7 @@ static void hold(struct zone_fsm *z, unsigned at, uint64_t pause_ms)
 	if (at_ms >= z->next_ms)
 		return;
 	z->next_ms = at_ms;
-	z->next_at = at;
+	z->next_at = (uint8_t)at;
 }
 
 static void want_again(struct zone_fsm *z)
@@ -433,7 +433,7 @@ static void on_failed(struct step *s)
 	struct zone_fsm *z = s->z;
 	bool differences = z->phase == ZONE_FSM_TRANSFER && z->differences;
 	bool may_help = differences && axfr_may_help(s->event->reason);
-	z->last_reason = s->event->reason;
+	z->last_reason = (uint8_t)s->event->reason;
 	z->crowded |=
 		z->last_reason == XFR_REASON_LIMIT_BUDGET || z->last_reason == XFR_REASON_NO_MEMORY;
 	if (may_help && s->event->unanswered) {
@@ -465,11 +465,13 @@ static void look(struct step *s, unsigned at, bool has_serial, uint32_t serial)
 	struct zone_fsm *z = s->z;
 	if (!is_news(z, has_serial, serial))
 		return;
+	if (at >= z->primaries)
+		at = 0;
 	uint64_t wait_ms = pause_ms(z, s->event);
 	if (has_serial && (!z->wanted || serial_newer(serial, z->wanted_serial))) {
 		z->wanted = true;
 		z->wanted_serial = serial;
-		z->wanted_at = at;
+		z->wanted_at = (uint8_t)at;
 		z->wanted_tries = 0;
 	}
 	if (z->phase == ZONE_FSM_IDLE) {
@@ -488,7 +490,7 @@ static void look(struct step *s, unsigned at, bool has_serial, uint32_t serial)
 		z->again_serial = serial;
 	}
 	z->again = true;
-	z->again_at = at;
+	z->again_at = (uint8_t)at;
 }
 
 static void on_start(struct step *s)
@@ -572,7 +574,8 @@ static void on_event(struct step *s)
 		break;
 	case ZONE_EVENT_RELOAD:
 		cancel(s);
-		z->primaries = e->primary;
+		assert(e->primary <= ZONE_FSM_PRIMARIES_MAX);
+		z->primaries = (uint8_t)e->primary;
 		// What they said was of the old list; a round comes anyway.
 		z->again = z->wanted = false;
 		start_round(s, 0, false);
@@ -608,11 +611,12 @@ static void set_timer(struct step *s)
 
 void zone_fsm_init(struct zone_fsm *z, const struct zone_fsm_limits *limits, unsigned primaries)
 {
+	assert(primaries <= ZONE_FSM_PRIMARIES_MAX);
 	*z = (struct zone_fsm){
 		.limits = limits,
 		.phase = ZONE_FSM_IDLE,
 		.data = ZONE_NOT_LOADED,
-		.primaries = primaries,
+		.primaries = (uint8_t)primaries,
 		.next_ms = ZONE_FSM_NEVER,
 		.timer_ms = ZONE_FSM_NEVER,
 	};

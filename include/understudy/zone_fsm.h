@@ -42,7 +42,7 @@ enum zone_fsm_older {
 
 // What is done with a primary's data that is legal and yet suspect.
 struct zone_fsm_policy {
-	enum zone_fsm_older older;
+	uint8_t older; // enum zone_fsm_older
 	bool refuse_serial_zero;
 	bool lengthen_refresh; // SOA refresh below 30 s is taken as 30 minutes
 };
@@ -54,50 +54,53 @@ enum zone_fsm_phase {
 };
 const char *zone_fsm_phase_text(enum zone_fsm_phase p); // "idle", "asking", "transferring"
 
+#define ZONE_FSM_PRIMARIES_MAX 32 // as many as `no_ixfr` has bits
+
 // All fields but the first three are the machine's own; reading them (for
-// status) is fine.
+// status) is fine. There are very many of these: fields are as narrow as what they hold,
+// and stand by size, not by meaning.
 struct zone_fsm {
 	const struct zone_fsm_limits *limits; // the caller's
+	uint32_t no_ixfr;                     // bit i: primary i is known not to speak IXFR
+	uint16_t given_up; // NOTIFYs of a serial that never came; it may start over
 	struct zone_fsm_policy policy;
-	uint32_t no_ixfr; // bit i: primary i is known not to speak IXFR
-	enum zone_fsm_phase phase;
-	bool differences;     // the transfer that is under way is an IXFR
-	enum zone_state data; // what is published of the zone
-	struct soa soa;       // of the version that is held, unless ZONE_NOT_LOADED
-	unsigned primaries;
-	unsigned at;           // the primary that is being tried
-	unsigned tried;        // primaries tried in this round, `at` included
-	uint32_t exchange;     // number of the current exchange, 0 = none yet
-	uint32_t failures;     // rounds in a row without success
+	uint8_t phase;         // enum zone_fsm_phase
+	uint8_t data;          // enum zone_state: what is published of the zone
+	uint8_t refused;       // enum xfr_reason: why the last step took not what it was given
+	uint8_t last_reason;   // likewise: of the last failure, NONE after a success
+	uint8_t primaries;     // how many; those below are indices of them
+	uint8_t at;            // that is being tried
+	uint8_t tried;         // in this round, `at` included
+	uint8_t older_at;      // the first that had an older serial
+	uint8_t mute_at;       // the first that left an IXFR without any answer
+	uint8_t again_at;      // with which the next round begins, if `again`
+	uint8_t wanted_at;     // that promised wanted_serial
+	uint8_t wanted_tries;  // rounds since then
+	uint8_t next_at;       // with which the round of next_ms begins
+	bool differences;      // the transfer that is under way is an IXFR
 	bool confirmed;        // this round: a primary has said that ours is current
 	bool behind;           // this round: a primary had newer data that we did not get
 	bool direct;           // this round: the first primary is asked for IXFR at once
 	bool older;            // this round: a primary had an older serial
 	bool taking_older;     // and none a better one: it is being transferred
-	unsigned older_at;     // the first of them
 	bool crowded;          // this round: there was no memory for a transfer, just now
 	bool mute;             // this round: an IXFR got no answer at all
-	unsigned mute_at;      // the first of them
 	bool forced;           // transfer whatever the serial, until one succeeds
 	bool again;            // look again once this round is over (NOTIFY, refresh)
 	bool again_has_serial; // only if again_serial is newer than what we hold then
-	uint32_t again_serial;
-	unsigned again_at;
-	bool wanted; // a NOTIFY promised wanted_serial, which no primary has had yet
-	uint32_t wanted_serial;
-	unsigned wanted_at;
-	unsigned wanted_tries;       // rounds since then
-	enum xfr_reason refused;     // why the last step took not what it was given, or NONE
-	enum xfr_reason last_reason; // of the last failure, NONE after a success
-	uint64_t next_ms;            // next round; meaningful in ZONE_FSM_IDLE
-	unsigned next_at;            // the primary that it begins with
-	uint64_t ended_ms;           // of the last round
-	uint64_t refreshed_ms;       // last confirmation or transfer
-	uint64_t expire_ms;          // meaningful unless ZONE_NOT_LOADED
+	bool wanted;           // a NOTIFY promised a serial, which no primary has had yet
 	bool frozen;
 	bool put_off;      // a round, while frozen
-	uint64_t given_up; // NOTIFYs of a serial that never came
-	uint64_t timer_ms; // what the caller's timer is set to
+	struct soa soa;    // of the version that is held, unless ZONE_NOT_LOADED
+	uint32_t exchange; // number of the current exchange, 0 = none yet
+	uint32_t failures; // rounds in a row without success
+	uint32_t again_serial;
+	uint32_t wanted_serial;
+	uint64_t next_ms;      // next round; meaningful in ZONE_FSM_IDLE
+	uint64_t ended_ms;     // of the last round
+	uint64_t refreshed_ms; // last confirmation or transfer
+	uint64_t expire_ms;    // meaningful unless ZONE_NOT_LOADED
+	uint64_t timer_ms;     // what the caller's timer is set to
 };
 
 enum zone_event_kind {
