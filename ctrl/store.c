@@ -74,7 +74,7 @@ static void grow(struct store *s)
 struct store_zone *store_zone_new(struct store *s, const uint8_t *apex)
 {
 	struct name name = lower_case(apex);
-	struct store_zone *z = calloc(1, sizeof(*z) + name.len);
+	struct store_zone *z = calloc(1, offsetof(struct store_zone, apex) + name.len);
 	if (!z)
 		return NULL;
 	z->store = s;
@@ -287,7 +287,7 @@ void store_published(struct store_zone *z, struct store_change change,
 		change.delta->generation = generation;
 		*z->deltas_end = change.delta;
 		z->deltas_end = &change.delta->next;
-		z->delta_octets += change.delta->writer.out.len;
+		z->delta_octets += (uint32_t)change.delta->writer.out.len;
 	}
 	set_timers(z, timers);
 	set_due(z);
@@ -295,6 +295,13 @@ void store_published(struct store_zone *z, struct store_change change,
 }
 
 // ---- loading
+
+// What was found of the zone at start, until the thread has taken it over; the lock is held.
+static const struct store_found *found_of(const struct store_zone *z)
+{
+	const struct store *s = z->store;
+	return s->found && z->found_at ? &s->found[z->found_at - 1] : NULL;
+}
 
 // A copy of what LMDB holds of the zone under this letter, or of what was found
 // at start; the lock is held.
@@ -304,10 +311,11 @@ static enum result read_entry(struct store_zone *z, char letter, struct buffer *
 	uint8_t key[STORE_KEY_MAX];
 	if (s->file)
 		return store_db_read(s->file, key, store_key(letter, z, key), out);
-	const uint8_t *octets = letter == 's' ? z->found_state : z->found_image;
-	size_t len = letter == 's' ? z->found_state_len : z->found_image_len;
+	const struct store_found *f = found_of(z);
+	const uint8_t *octets = !f ? NULL : letter == 's' ? f->state : f->image;
 	if (!octets)
 		return RESULT_NOT_FOUND;
+	size_t len = letter == 's' ? f->state_len : f->image_len;
 	enum result r = buffer_reserve(out, len);
 	if (r == RESULT_OK) {
 		memcpy(out->octets, octets, len);
@@ -324,15 +332,16 @@ static enum result read_timers(struct store_zone *z, struct store_timers *out)
 	size_t key_len = store_key('s', z, key);
 	pthread_mutex_lock(&z->store->lock);
 	enum result r = read_entry(z, 's', &b);
-	bool rebuilt = z->place.id && z->found_unix_s;
+	const struct store_found *f = found_of(z);
+	uint64_t found_unix_s = z->place.id && f ? f->unix_s : 0;
 	pthread_mutex_unlock(&z->store->lock);
 	if (r == RESULT_OK)
 		r = store_state_read(&state, key, key_len, b.octets, b.len);
 	buffer_free(&b);
-	if (r != RESULT_OK && !rebuilt)
+	if (r != RESULT_OK && !found_unix_s)
 		return r;
 	*out = r == RESULT_OK ? state.timers
-			      : (struct store_timers){ .refreshed_unix_s = z->found_unix_s };
+			      : (struct store_timers){ .refreshed_unix_s = found_unix_s };
 	return RESULT_OK;
 }
 
@@ -376,7 +385,7 @@ static enum result open_content(struct store_zone *z, struct content *c)
 	enum result r = RESULT_OK;
 	pthread_mutex_lock(&s->lock);
 	c->place = z->place;
-	bool found = z->found;
+	bool found = z->found_at != 0;
 	if (!c->place.id || z->purge)
 		r = RESULT_NOT_FOUND;
 	else if (c->place.inside)

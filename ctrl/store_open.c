@@ -57,6 +57,29 @@ static bool entry_apex(const struct store_entry *e, struct name *out)
 	       out->len == (size_t)(w.pos - p);
 }
 
+// What is found of the zone of this name; NULL without memory. Valid until the next call.
+static struct store_found *found_zone(struct store *s, const uint8_t *apex)
+{
+	struct store_zone *z = store_find(s, apex);
+	if (z)
+		return &s->found[z->found_at - 1];
+	if (s->found_count == s->found_room) {
+		size_t room = s->found_room * 2 + 64;
+		struct store_found *more = reallocarray(s->found, room, sizeof(*more));
+		if (!more)
+			return NULL;
+		s->found = more;
+		s->found_room = room;
+	}
+	z = store_zone_new(s, apex);
+	if (!z)
+		return NULL;
+	struct store_found *f = &s->found[s->found_count++];
+	*f = (struct store_found){ .zone = z };
+	z->found_at = (uint32_t)s->found_count;
+	return f;
+}
+
 static enum result take_entry(struct store *s, const struct store_entry *e)
 {
 	struct name apex;
@@ -67,96 +90,93 @@ static enum result take_entry(struct store *s, const struct store_entry *e)
 		s->stats.refused++;
 		return RESULT_OK;
 	}
-	struct store_zone *z = store_find(s, apex.wire);
-	if (!z)
-		z = store_zone_new(s, apex.wire);
-	if (!z)
+	struct store_found *f = found_zone(s, apex.wire);
+	if (!f)
 		return RESULT_NO_MEMORY;
 	if (is_state) {
-		z->place = state.place;
-		z->found_state = e->value;
-		z->found_state_len = e->value_len;
+		f->zone->place = state.place;
+		f->state = e->value;
+		f->state_len = e->value_len;
 		if (state.place.id >= s->next_id)
 			s->next_id = state.place.id + 1;
 	} else {
-		z->found_image = e->value;
-		z->found_image_len = e->value_len;
+		f->image = e->value;
+		f->image_len = e->value_len;
 	}
 	return RESULT_OK;
 }
 
 // ---- images that no state names
 
-struct found {
+struct seen {
 	struct store_head first, last;
 	uint64_t image_octets;
 };
 
-static enum result found_head(void *arg, const struct store_head *head)
+static enum result see_head(void *arg, const struct store_head *head)
 {
-	struct found *f = arg;
-	bool image = f->first.kind == 0;
+	struct seen *seen = arg;
+	bool image = seen->first.kind == 0;
 	if (image ? head->kind == STORE_DELTA
-		  : head->kind != STORE_DELTA || head->from != f->last.to ||
-			    !name_equal(head->apex.wire, f->first.apex.wire))
+		  : head->kind != STORE_DELTA || head->from != seen->last.to ||
+			    !name_equal(head->apex.wire, seen->first.apex.wire))
 		return RESULT_MALFORMED;
 	if (image)
-		f->first = *head;
-	f->last = *head;
+		seen->first = *head;
+	seen->last = *head;
 	return RESULT_OK;
 }
 
 // How far the source is one image and deltas that follow from it.
-static uint64_t verify(struct store_source *source, struct found *f)
+static uint64_t verify(struct store_source *source, struct seen *seen)
 {
-	const struct store_sink sink = { .head = found_head, .arg = f };
+	const struct store_sink sink = { .head = see_head, .arg = seen };
 	struct store_head good = { 0 };
 	uint64_t octets = 0;
-	*f = (struct found){ 0 };
+	*seen = (struct seen){ 0 };
 	while (store_read_segment(source, &sink) == RESULT_OK) {
 		octets = source->at;
-		good = f->last;
-		if (!f->image_octets)
-			f->image_octets = octets;
+		good = seen->last;
+		if (!seen->image_octets)
+			seen->image_octets = octets;
 	}
-	f->last = good;
+	seen->last = good;
 	return octets;
 }
 
 // The place that a verified image without a state has; the newest one counts.
-static enum result adopt(struct store *s, const struct found *f, uint64_t octets, bool inside)
+static enum result adopt(struct store *s, const struct seen *seen, uint64_t octets, bool inside)
 {
-	struct store_zone *z = store_find(s, f->first.apex.wire);
-	if (!z)
-		z = store_zone_new(s, f->first.apex.wire);
-	if (!z)
+	struct store_found *f = found_zone(s, seen->first.apex.wire);
+	if (!f)
 		return RESULT_NO_MEMORY;
-	if (z->place.id >= f->first.id)
+	struct store_place *place = &f->zone->place;
+	if (place->id >= seen->first.id)
 		return RESULT_EXISTS;
-	if (z->place.id && !z->place.inside)
-		store_file_remove(s, z->place.id);
-	z->place = (struct store_place){ .id = f->first.id,
-					 .octets = octets,
-					 .image_octets = f->image_octets,
-					 .serial = f->last.to,
-					 .inside = inside };
-	z->found_unix_s = f->last.published_unix_s;
-	if (f->first.id >= s->next_id)
-		s->next_id = f->first.id + 1;
+	if (place->id && !place->inside)
+		store_file_remove(s, place->id);
+	*place = (struct store_place){ .id = seen->first.id,
+				       .octets = octets,
+				       .image_octets = seen->image_octets,
+				       .serial = seen->last.to,
+				       .inside = inside };
+	f->unix_s = seen->last.published_unix_s;
+	if (seen->first.id >= s->next_id)
+		s->next_id = seen->first.id + 1;
 	return RESULT_OK;
 }
 
-static enum result adopt_inside(struct store *s, struct store_zone *z)
+static enum result adopt_inside(struct store *s, const struct store_found *f)
 {
 	struct store_source source;
-	struct found f;
-	store_source_memory(&source, z->found_image, z->found_image_len);
-	uint64_t octets = verify(&source, &f);
-	if (octets != z->found_image_len || !name_equal(f.first.apex.wire, z->apex)) {
+	struct seen seen;
+	store_source_memory(&source, f->image, f->image_len);
+	uint64_t octets = verify(&source, &seen);
+	if (octets != f->image_len || !name_equal(seen.first.apex.wire, f->zone->apex)) {
 		s->stats.refused++;
 		return RESULT_OK;
 	}
-	enum result r = adopt(s, &f, octets, true);
+	enum result r = adopt(s, &seen, octets, true);
 	return r == RESULT_EXISTS ? RESULT_OK : r;
 }
 
@@ -164,7 +184,7 @@ static enum result adopt_file(struct store *s, uint64_t id)
 {
 	int fd;
 	struct stat st;
-	struct found f = { 0 };
+	struct seen seen = { 0 };
 	uint64_t octets = 0;
 	struct store_source source;
 	if (store_file_open(s, id, false, &fd) != RESULT_OK)
@@ -173,9 +193,9 @@ static enum result adopt_file(struct store *s, uint64_t id)
 	if (r == RESULT_OK)
 		r = store_source_file(&source, fd, (uint64_t)st.st_size);
 	if (r == RESULT_OK) {
-		octets = verify(&source, &f);
+		octets = verify(&source, &seen);
 		store_source_free(&source);
-		r = octets && f.first.id == id ? adopt(s, &f, octets, false) : RESULT_EXISTS;
+		r = octets && seen.first.id == id ? adopt(s, &seen, octets, false) : RESULT_EXISTS;
 	}
 	close(fd);
 	if (r == RESULT_EXISTS || r == RESULT_IO)
@@ -192,15 +212,14 @@ static int by_id(const void *a, const void *b)
 // The ids that states name, sorted.
 static enum result named_ids(const struct store *s, uint64_t **out, size_t *count)
 {
-	uint64_t *ids = calloc(s->count + 1, sizeof(*ids));
+	uint64_t *ids = calloc(s->found_count + 1, sizeof(*ids));
 	*count = 0;
 	if (!ids)
 		return RESULT_NO_MEMORY;
-	for (size_t i = 0; i < s->buckets; i++) {
-		for (const struct store_zone *z = s->bucket[i]; z; z = z->next) {
-			if (z->found_state && z->place.id && !z->place.inside)
-				ids[(*count)++] = z->place.id;
-		}
+	for (size_t i = 0; i < s->found_count; i++) {
+		const struct store_place *place = &s->found[i].zone->place;
+		if (s->found[i].state && place->id && !place->inside)
+			ids[(*count)++] = place->id;
 	}
 	qsort(ids, *count, sizeof(*ids), by_id);
 	*out = ids;
@@ -242,19 +261,18 @@ static enum result read_states(struct store *s, const char *path)
 		r = take_entry(s, &e);
 	if (r == RESULT_OK && (!s->salvage.whole || s->stats.refused))
 		log_warning("%s is damaged: what does not verify there is left out", path);
-	for (size_t i = 0; i < s->buckets && r == RESULT_OK; i++) {
-		for (struct store_zone *z = s->bucket[i]; z && r == RESULT_OK; z = z->next) {
-			if (!z->found_state && z->found_image)
-				r = adopt_inside(s, z);
-		}
+	for (size_t i = 0; i < s->found_count && r == RESULT_OK; i++) {
+		if (!s->found[i].state && s->found[i].image)
+			r = adopt_inside(s, &s->found[i]);
 	}
 	return r;
 }
 
 // What verifies may be older than what was stored last: then it does not count.
-static void compare_mark(struct store *s, struct store_zone *z, const struct store_mark *mark)
+static void compare_mark(struct store *s, struct store_found *f, const struct store_mark *mark)
 {
 	char name[NAME_TEXT_SIZE];
+	struct store_zone *z = f->zone;
 	z->least = !mark ? UINT64_MAX : mark->id == z->place.id ? mark->octets : 0;
 	if (!mark || mark->id <= z->place.id)
 		return;
@@ -262,7 +280,7 @@ static void compare_mark(struct store *s, struct store_zone *z, const struct sto
 		  "fetched anew",
 		  name_to_text(z->apex, name));
 	z->place = (struct store_place){ 0 };
-	z->found_image = NULL;
+	f->image = NULL;
 	s->stats.refused++;
 }
 
@@ -274,28 +292,13 @@ static enum result compare_marks(struct store *s)
 	enum result r = store_marks_read(path, &marks);
 	if (r != RESULT_OK)
 		return r;
-	for (size_t i = 0; i < s->buckets; i++) {
-		for (struct store_zone *z = s->bucket[i]; z; z = z->next) {
-			uint64_t id = store_mark_name(z->apex, z->apex_len);
-			if (z->place.id)
-				compare_mark(s, z, store_marks_find(&marks, id));
-		}
+	for (size_t i = 0; i < s->found_count; i++) {
+		struct store_found *f = &s->found[i];
+		uint64_t id = store_mark_name(f->zone->apex, f->zone->apex_len);
+		if (f->zone->place.id)
+			compare_mark(s, f, store_marks_find(&marks, id));
 	}
 	store_marks_free(&marks);
-	return RESULT_OK;
-}
-
-static enum result list_found(struct store *s)
-{
-	s->found = calloc(s->count + 1, sizeof(struct store_zone *));
-	if (!s->found)
-		return RESULT_NO_MEMORY;
-	for (size_t i = 0; i < s->buckets; i++) {
-		for (struct store_zone *z = s->bucket[i]; z; z = z->next) {
-			s->found[s->found_count++] = z;
-			z->found = true;
-		}
-	}
 	return RESULT_OK;
 }
 
@@ -310,7 +313,5 @@ enum result store_open(struct store *s)
 		r = read_states(s, path);
 	if (r == RESULT_OK)
 		r = sweep(s);
-	if (r == RESULT_OK)
-		r = compare_marks(s);
-	return r == RESULT_OK ? list_found(s) : r;
+	return r == RESULT_OK ? compare_marks(s) : r;
 }

@@ -16,29 +16,36 @@ struct store_delta {
 	struct store_writer writer;
 };
 
+// There are very many of these.
 struct store_zone {
 	struct store *store;
 	struct store_zone *next;     // in its bucket
 	struct store_zone *next_due; // in the store's list
-	bool configured;
-	bool found;                  // at start, and nothing was stored of it since
-	bool due;                    // in the list
-	bool storing;                // the thread has taken it
-	bool whole;                  // its whole image is to be stored
-	bool purge;                  // before anything else
 	struct store_timers *timers; // to be stored, store_timers_octets of them; NULL: nothing new
 	struct store_delta *deltas, **deltas_end;
-	size_t delta_octets;
 	struct store_place place; // that counts; changed by the thread alone
 	uint64_t generation;      // of the view that the image was copied from
-	// At start: what was found, in the salvage.
-	const uint8_t *found_state, *found_image;
-	size_t found_state_len, found_image_len;
-	uint64_t found_unix_s; // of an image without a state: when it was published
-	uint64_t least;        // octets that a file must have; UINT64_MAX: verify to its end
-	uint32_t slot;         // of its mark, from 1; 0: none yet
+	uint64_t least;           // octets that a file that was found must have;
+				  // UINT64_MAX: verify to its end
+	uint32_t found_at;        // its place in store.found, from 1, as long as that is there;
+				  // 0: not found at start, or something was stored of it since
+	uint32_t slot;            // of its mark, from 1; 0: none yet
+	uint32_t delta_octets;
+	bool configured;
+	bool due;     // in the list
+	bool storing; // the thread has taken it
+	bool whole;   // its whole image is to be stored
+	bool purge;   // before anything else
 	uint8_t apex_len;
 	uint8_t apex[]; // in lower case
+};
+
+// At start: what was found of a zone, in the salvage; NULL: nothing.
+struct store_found {
+	struct store_zone *zone;
+	const uint8_t *state, *image;
+	size_t state_len, image_len;
+	uint64_t unix_s; // of an image without a state: when it was published
 };
 
 struct store {
@@ -50,8 +57,8 @@ struct store {
 	int marks_fd;          // the thread's; -1 until it begins
 	uint32_t marks_count;
 	uint64_t next_id;
-	struct store_zone **found; // at start: all that is to stand in a fresh file
-	size_t found_count;
+	struct store_found *found; // at start: all that is to stand in a fresh file
+	size_t found_count, found_room;
 	struct store_zone **bucket; // the loop's alone
 	size_t buckets, count;
 

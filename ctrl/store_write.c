@@ -394,7 +394,7 @@ static void put_back(struct store *s, struct work *w)
 	}
 	if (w->deltas && !z->whole && !purged) {
 		for (; *end; end = &(*end)->next)
-			z->delta_octets += (*end)->writer.out.len;
+			z->delta_octets += (uint32_t)(*end)->writer.out.len;
 		*end = z->deltas;
 		if (!z->deltas)
 			z->deltas_end = end;
@@ -416,9 +416,10 @@ static void settle(struct store *s, struct group *g, bool stored)
 	for (size_t i = 0; i < g->count; i++) {
 		struct work *w = &g->works[i];
 		w->zone->storing = false;
-		w->zone->found &= !stored || !(w->image || w->appended);
 		if (stored) {
 			w->zone->place = w->place;
+			if (w->image || w->appended)
+				w->zone->found_at = 0;
 			if (w->image)
 				w->zone->generation = w->generation;
 		} else {
@@ -452,22 +453,23 @@ static void clean(struct group *g, bool stored)
 // ---- the file at start
 
 // A fresh file of all that was found and is good.
-static enum result put_found(struct store_db *db, const struct store_zone *z)
+static enum result put_found(struct store_db *db, const struct store_found *f)
 {
+	const struct store_zone *z = f->zone;
 	uint8_t key[STORE_KEY_MAX], octets[STORE_STATE_MAX];
 	size_t key_len = store_key('s', z, key);
 	struct store_entry e = { .key = key, .value = octets, .key_len = key_len };
-	struct store_state state = { .timers.refreshed_unix_s = z->found_unix_s };
+	struct store_state state = { .timers.refreshed_unix_s = f->unix_s };
 	enum result r = RESULT_OK;
-	if (z->found_state)
-		store_state_read(&state, key, key_len, z->found_state, z->found_state_len);
+	if (f->state)
+		store_state_read(&state, key, key_len, f->state, f->state_len);
 	state.place = z->place;
 	e.value_len = store_state_write(&state, key, key_len, octets);
-	if (z->found_state || z->place.id)
+	if (f->state || z->place.id)
 		r = store_db_put(db, &e);
-	if (r == RESULT_OK && z->place.inside && z->found_image) {
+	if (r == RESULT_OK && z->place.inside && f->image) {
 		key[0] = 'i';
-		e = (struct store_entry){ key, z->found_image, key_len, z->found_image_len };
+		e = (struct store_entry){ key, f->image, key_len, f->image_len };
 		r = store_db_put(db, &e);
 	}
 	return r;
@@ -483,7 +485,7 @@ static enum result make_file(struct store *s, struct store_db **out)
 		return r;
 	r = store_db_begin(db);
 	for (size_t i = 0; i < s->found_count && r == RESULT_OK; i++)
-		r = put_found(db, s->found[i]);
+		r = put_found(db, &s->found[i]);
 	if (r == RESULT_OK)
 		r = store_db_commit(db);
 	if (r == RESULT_OK)
@@ -504,7 +506,7 @@ static enum result make_marks(struct store *s)
 	if (!list)
 		return RESULT_NO_MEMORY;
 	for (size_t i = 0; i < s->found_count; i++) {
-		struct store_zone *z = s->found[i];
+		struct store_zone *z = s->found[i].zone;
 		if (!z->place.id)
 			continue;
 		list[count] = mark_of(z, &z->place);
@@ -540,13 +542,11 @@ static enum result prepare(struct store *s)
 		return r;
 	pthread_mutex_lock(&s->lock);
 	s->file = db;
-	for (size_t i = 0; i < s->found_count; i++)
-		s->found[i]->found_state = s->found[i]->found_image = NULL;
-	store_salvage_free(&s->salvage);
-	pthread_mutex_unlock(&s->lock);
 	free(s->found);
 	s->found = NULL;
-	s->found_count = 0;
+	s->found_count = s->found_room = 0;
+	store_salvage_free(&s->salvage);
+	pthread_mutex_unlock(&s->lock);
 	return RESULT_OK;
 }
 
