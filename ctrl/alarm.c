@@ -43,22 +43,23 @@ static unsigned without_lesser(unsigned bits)
 
 void alarm_restore(struct alarm *a, unsigned told, uint64_t now_ms)
 {
-	*a = (struct alarm){ .told = (uint8_t)told, .well_since_ms = now_ms };
+	*a = (struct alarm){ .told = (uint8_t)told, .well_since_ms = (uint32_t)now_ms };
 }
 
-unsigned alarm_update(struct alarm *a, unsigned is, uint64_t now_ms, uint64_t hold_ms)
+unsigned alarm_update(struct alarm *a, unsigned is, uint64_t now_ms, uint32_t hold_ms)
 {
+	uint32_t now = (uint32_t)now_ms;
 	unsigned lasting = is;
 	for (unsigned e = 0; e < FLAPPING; e++) {
 		if (!(a->is & ALARM_BIT(e)))
-			a->since_ms[e] = now_ms;
-		if (now_ms - a->since_ms[e] < hold_ms)
+			a->since_ms[e] = now;
+		if (now - a->since_ms[e] < hold_ms)
 			lasting &= ~ALARM_BIT(e);
 	}
 	if (a->is && !is)
-		a->well_since_ms = now_ms;
+		a->well_since_ms = now;
 	a->is = (uint8_t)is;
-	if (!is && a->told && now_ms - a->well_since_ms >= hold_ms) {
+	if (!is && a->told && now - a->well_since_ms >= hold_ms) {
 		a->told = 0;
 		return ALARM_BIT(ALARM_RECOVERED);
 	}

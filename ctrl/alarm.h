@@ -22,10 +22,11 @@ enum alarm_event {
 #define ALARM_BIT(_event) (1u << (_event))
 
 struct alarm {
-	uint8_t is;             // a bit for each trouble that there is now
-	uint8_t told;           // that was told of since the last recovery
-	uint64_t since_ms[2];   // unreachable and refused: since when
-	uint64_t well_since_ms; // if there is no trouble
+	uint8_t is;   // a bit for each trouble that there is now
+	uint8_t told; // that was told of since the last recovery
+	// The clock's low 32 bits: enough for what is held for some weeks at most.
+	uint32_t since_ms[2];   // unreachable and refused: since when
+	uint32_t well_since_ms; // if there is no trouble
 };
 
 // A stable word for logs and JSON ("near-expiry-50"); static.
@@ -37,5 +38,6 @@ const char *alarm_text(enum alarm_event e);
 void alarm_restore(struct alarm *a, unsigned told, uint64_t now_ms);
 
 // Tells what there is now; returns the bits of the events that are to be told of. To be
-// called again while time passes. `now_ms` is monotonic and never goes back.
-unsigned alarm_update(struct alarm *a, unsigned is, uint64_t now_ms, uint64_t hold_ms);
+// called again while time passes. `now_ms` is monotonic and never goes back; `hold_ms` is below
+// 2^31.
+unsigned alarm_update(struct alarm *a, unsigned is, uint64_t now_ms, uint32_t hold_ms);

@@ -184,13 +184,13 @@ static json_t *transfer_json(const struct zone_transfer_status *t)
 			    json_string(t->form == XFR_FORM_DIFFERENCES ? "ixfr" : "axfr"));
 	json_object_set_new(out, "unchanged", json_boolean(t->same));
 	json_object_set_new(out, "asked", json_string(t->kind == XFR_IXFR ? "ixfr" : "axfr"));
-	json_object_set_new(out, "steps", json_integer((json_int_t)t->stats.steps));
-	json_object_set_new(out, "records", json_integer((json_int_t)t->stats.records));
-	json_object_set_new(out, "octets", json_integer((json_int_t)t->stats.octets));
-	json_object_set_new(out, "messages", json_integer((json_int_t)t->stats.messages));
-	json_object_set_new(out, "out_of_zone", json_integer((json_int_t)t->stats.out_of_zone));
-	json_object_set_new(out, "duplicates", json_integer((json_int_t)t->stats.duplicates));
-	json_object_set_new(out, "ttl_lowered", json_integer((json_int_t)t->stats.ttl_lowered));
+	json_object_set_new(out, "steps", json_integer(t->steps));
+	json_object_set_new(out, "records", json_integer((json_int_t)t->records));
+	json_object_set_new(out, "octets", json_integer((json_int_t)t->octets));
+	json_object_set_new(out, "messages", json_integer(t->messages));
+	json_object_set_new(out, "out_of_zone", json_integer(t->out_of_zone));
+	json_object_set_new(out, "duplicates", json_integer(t->duplicates));
+	json_object_set_new(out, "ttl_lowered", json_integer(t->ttl_lowered));
 	return out;
 }
 

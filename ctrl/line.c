@@ -46,12 +46,12 @@ static void ring_remove(struct line *line, struct line_primary *p)
 
 void line_join(struct line *line, struct line_primary *p, enum lane lane, struct line_entry *e)
 {
-	assert(!e->line);
-	*e = (struct line_entry){ .line = line,
-				  .primary = p,
-				  .lane = lane,
+	assert(!e->primary);
+	*e = (struct line_entry){ .primary = p,
+				  .lane = (uint8_t)lane,
 				  .waiting = true,
 				  .previous = p->lanes[lane].last };
+	p->line = line;
 	*(e->previous ? &e->previous->next : &p->lanes[lane].first) = e;
 	p->lanes[lane].last = e;
 	line->waiting++;
@@ -66,18 +66,18 @@ static void unlink_entry(struct line_entry *e)
 	*(e->next ? &e->next->previous : &p->lanes[e->lane].last) = e->previous;
 	e->next = e->previous = NULL;
 	e->waiting = false;
-	e->line->waiting--;
+	p->line->waiting--;
 	if (--p->waiting == 0)
-		ring_remove(e->line, p);
+		ring_remove(p->line, p);
 }
 
 void line_promote(struct line_entry *e, enum lane lane)
 {
-	struct line *line = e->line;
+	struct line_primary *p = e->primary;
 	if (!e->waiting || lane >= e->lane)
 		return;
 	line_leave(e);
-	line_join(line, e->primary, lane, e);
+	line_join(p->line, p, lane, e);
 }
 
 struct line_entry *line_next(struct line *line)
@@ -97,23 +97,25 @@ struct line_entry *line_next(struct line *line)
 
 void line_take(struct line_entry *e)
 {
-	e->line->ring = e->primary->next; // the next one's turn
+	struct line_primary *p = e->primary;
+	p->line->ring = p->next; // the next one's turn
 	unlink_entry(e);
-	e->line->used++;
-	e->primary->used++;
+	p->line->used++;
+	p->used++;
 }
 
 void line_leave(struct line_entry *e)
 {
-	if (!e->line)
+	struct line_primary *p = e->primary;
+	if (!p)
 		return;
 	if (e->waiting) {
 		unlink_entry(e);
 	} else {
-		e->line->used--;
-		e->primary->used--;
+		p->line->used--;
+		p->used--;
 	}
-	e->line = NULL;
+	e->primary = NULL;
 }
 
 void line_went(const struct line *line, struct line_primary *p, bool well)

@@ -23,15 +23,15 @@ enum lane {
 };
 
 struct line_entry {
-	struct line *line; // NULL: neither waits nor has a place
-	struct line_primary *primary;
-	enum lane lane;
-	bool waiting;
+	struct line_primary *primary; // NULL: neither waits nor has a place
 	struct line_entry *next, *previous;
+	uint8_t lane; // enum lane
+	bool waiting;
 };
 
 // Of one primary in one line; line_primary_init.
 struct line_primary {
+	struct line *line; // that it was last waited for in
 	unsigned used, limit, waiting;
 	unsigned well; // exchanges since the limit last changed
 	struct {

@@ -5,6 +5,7 @@
 // loop is never held up, and a walk sees one version to its end.
 #include "survey.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -46,9 +47,17 @@ struct surveys {
 	unsigned walk_count;
 };
 
+static_assert(BATCH <= UINT8_MAX, "survey_zone.walk");
+
 static void on_timer(uv_timer_t *timer);
 
 // ---- lines
+
+// The zone's, which is under way.
+static struct survey_walk *walk_of(struct surveys *s, const struct survey_zone *z)
+{
+	return &s->walks[z->walk - 1];
+}
 
 static void set_timer(struct surveys *s)
 {
@@ -101,7 +110,7 @@ static bool is_due(const struct survey_zone *z)
 void surveys_touch(struct surveys *s, struct survey_zone *z)
 {
 	if (z->walk)
-		z->walk->again = true;
+		walk_of(s, z)->again = true;
 	if (z->link || z->walk)
 		return;
 	if (is_due(z))
@@ -115,8 +124,8 @@ void surveys_touch(struct surveys *s, struct survey_zone *z)
 void surveys_forget(struct surveys *s, struct survey_zone *z)
 {
 	if (z->walk)
-		z->walk->zone = NULL;
-	z->walk = NULL;
+		walk_of(s, z)->zone = NULL;
+	z->walk = 0;
 	if (z->link)
 		leave(s, z);
 }
@@ -198,7 +207,7 @@ static void finish(struct surveys *s, const struct survey_walk *walk)
 	struct survey_zone *z = walk->zone;
 	if (!z)
 		return;
-	z->walk = NULL;
+	z->walk = 0;
 	if (!walk->done) {
 		join(s, z);
 		return;
@@ -236,7 +245,7 @@ static void on_timer(uv_timer_t *timer)
 		leave(s, z);
 		*walk = (struct survey_walk){ .zone = z, .earliest_unix_s = INT64_MAX };
 		name_copy(&walk->apex, s->options.apex(z));
-		z->walk = walk;
+		z->walk = (uint8_t)s->walk_count;
 	}
 	s->now_unix_s = loop_time().unix_s;
 	s->working = s->walk_count > 0;

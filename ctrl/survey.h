@@ -14,14 +14,14 @@
 
 // One zone; starts zeroed. Only the first two fields are for others.
 struct survey_zone {
-	bool known;                // it was surveyed
 	uint64_t earliest_unix_s;  // when the first signature expires; 0 = there is none
+	bool known;                // it was surveyed
+	bool later;                // in the line of those that must wait
+	uint8_t walk;              // under way: its number, from 1; 0: none
+	uint32_t nodes;            // when it was surveyed
+	uint64_t surveyed_ms;      // that time
 	struct survey_zone *next;  // in line,
 	struct survey_zone **link; // or NULL
-	uint64_t surveyed_ms;
-	uint32_t nodes;           // then
-	bool later;               // in the line of those that must wait
-	struct survey_walk *walk; // under way, or NULL
 };
 
 struct survey_options {

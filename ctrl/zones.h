@@ -59,7 +59,7 @@ enum result zones_freeze(struct zones *zones, const uint8_t *apex, bool frozen);
 // Also RESULT_NO_MEMORY.
 enum result zones_purge(struct zones *zones, const uint8_t *apex);
 
-// How the last exchange with one primary ended.
+// How the last exchange with one primary of a zone ended.
 struct zone_primary_status {
 	const struct config_primary *primary;
 	uint64_t unix_s;     // 0 = never asked
@@ -89,20 +89,23 @@ const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_
 // The same on why the link is blocked.
 const char *zone_link_text(const struct zone_primary_status *s, char buf[ZONE_REASON_TEXT]);
 
+// The last transfer. Counts are as in struct xfr_stats; the lesser ones end at UINT32_MAX.
 struct zone_transfer_status {
 	uint64_t unix_s; // 0 = never
-	struct config_address primary;
-	enum xfr_kind kind; // what was asked for
-	enum xfr_form form; // and what came
-	bool same;          // the content was what we had
-	bool keyed, encrypted;
 	uint64_t elapsed_ms;
-	struct xfr_stats stats;
+	uint64_t octets, records;
+	uint32_t messages, steps;
+	uint32_t out_of_zone, duplicates, ttl_lowered;
+	struct config_address primary;
+	uint8_t kind; // enum xfr_kind: what was asked for
+	uint8_t form; // enum xfr_form: and what came
+	bool same;    // the content was what we had
+	bool keyed, encrypted;
 };
 
 // What was seen when the version that is served was vetted.
 struct zone_vetted {
-	enum zonemd_verdict zonemd; // ZONEMD_UNDECIDED: not looked at
+	uint8_t zonemd; // enum zonemd_verdict; ZONEMD_UNDECIDED: not looked at
 	bool nsec3;
 	uint16_t nsec3_iterations;
 };

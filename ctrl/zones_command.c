@@ -119,7 +119,7 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex)
 	z->fsm.policy = before.policy;
 	z->fsm.exchange = exchange;
 	z->fsm.frozen = before.frozen;
-	z->unmarked = z->served_serial_known = false;
+	z->unmarked = false;
 	z->told_expire_ms = z->success_unix_s = 0;
 	memset(&z->last, 0, sizeof(z->last));
 	z->vetted = (struct zone_vetted){ .zonemd = ZONEMD_UNDECIDED };

@@ -28,9 +28,9 @@ struct upstream *secondary_upstream(const struct secondary *z, unsigned primary)
 static void on_done(void *arg, struct transfer *t);
 static void end_exchange(struct secondary *z, const struct transfer *t, enum xfr_reason reason);
 
-enum xfr_kind secondary_wanted_kind(const struct secondary *z)
+static enum xfr_kind kind_of(const struct zone_action *action)
 {
-	switch (z->wanted.kind) {
+	switch (action->kind) {
 	case ZONE_ACTION_IXFR: return XFR_IXFR;
 	case ZONE_ACTION_AXFR: return XFR_AXFR;
 	default: return XFR_SOA;
@@ -39,17 +39,16 @@ enum xfr_kind secondary_wanted_kind(const struct secondary *z)
 
 static enum upstream_way wanted_way(const struct secondary *z)
 {
-	return secondary_wanted_kind(z) == XFR_SOA ? UPSTREAM_QUERIES : UPSTREAM_TRANSFERS;
+	return z->kind == XFR_SOA ? UPSTREAM_QUERIES : UPSTREAM_TRANSFERS;
 }
 
 static enum result begin_exchange(struct secondary *z)
 {
 	struct zones *zones = z->zones;
-	const struct config_primary *p = z->config->settings->primaries[z->wanted.primary];
-	const struct upstream *u = secondary_upstream(z, z->wanted.primary);
-	enum xfr_kind kind = secondary_wanted_kind(z);
+	const struct config_primary *p = z->config->settings->primaries[z->asked];
+	const struct upstream *u = secondary_upstream(z, z->asked);
 	uint64_t now_ms = loop_time().monotonic_ms;
-	bool udp = kind == XFR_SOA || (kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp);
+	bool udp = z->kind == XFR_SOA || (z->kind == XFR_IXFR && p->ixfr_udp && *p->ixfr_udp);
 	struct config_transfer limits = zones->config->transfer;
 	limits.max_records = config_zone_max_records(zones->config, z->config);
 	struct transfer_options o = {
@@ -58,7 +57,7 @@ static enum result begin_exchange(struct secondary *z)
 		.primary = p->address,
 		.source = p->source,
 		.tls = p->tls,
-		.kind = kind,
+		.kind = z->kind,
 		.udp = udp && u->streams_until_ms <= now_ms,
 		.edns = u->plain_until_ms <= now_ms,
 		.apex = z->config->name,
@@ -94,7 +93,7 @@ void zones_advance(struct zones *zones)
 	zones->advancing = true;
 	while ((z = next_of(zones))) {
 		enum xfr_reason reason;
-		if (upstream_is_silent(secondary_upstream(z, z->wanted.primary), wanted_way(z),
+		if (upstream_is_silent(secondary_upstream(z, z->asked), wanted_way(z),
 				       loop_time().monotonic_ms, &reason)) {
 			end_exchange(z, NULL, reason);
 			continue;
@@ -113,7 +112,7 @@ void zones_advance(struct zones *zones)
 // Gives up the place in the line, or the exchange that is under way.
 static void leave_line(struct secondary *z)
 {
-	if (!z->entry.line)
+	if (!z->entry.primary)
 		return;
 	line_leave(&z->entry);
 	if (z->transfer)
@@ -137,8 +136,8 @@ static bool is_older(const struct secondary *z, const struct zone_event *e)
 static struct zone_event note_left_alone(struct secondary *z, enum xfr_reason reason)
 {
 	char name[NAME_TEXT_SIZE];
-	bool transfer = z->wanted.kind != ZONE_ACTION_QUERY_SOA;
-	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
+	bool transfer = z->kind != XFR_SOA;
+	struct zone_primary_status *s = &z->primaries[z->asked];
 	log_limited(&z->zones->log, LOG_LEVEL_WARNING, "zone %s: %s is left alone for a while: %s",
 		    secondary_name(z, name), s->primary->id, xfr_reason_text(reason));
 	if (!s->link_reason)
@@ -146,7 +145,7 @@ static struct zone_event note_left_alone(struct secondary *z, enum xfr_reason re
 	++*(transfer ? &z->zones->stats.transfers_failed : &z->zones->stats.soa_failed);
 	return (struct zone_event){ .kind = transfer ? ZONE_EVENT_XFR_FAILED
 						     : ZONE_EVENT_SOA_FAILED,
-				    .exchange = z->wanted.exchange,
+				    .exchange = z->exchange,
 				    .reason = XFR_REASON_LEFT_ALONE,
 				    .unanswered = true };
 }
@@ -156,13 +155,13 @@ static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 {
 	struct zones_stats *total = &z->zones->stats;
 	struct xfr *engine = transfer_engine(t);
-	bool transfer = z->wanted.kind != ZONE_ACTION_QUERY_SOA;
-	struct zone_primary_status *s = &z->primaries[z->wanted.primary];
-	struct zone_event event = { .exchange = z->wanted.exchange,
+	bool transfer = z->kind != XFR_SOA;
+	struct zone_primary_status *s = &z->primaries[z->asked];
+	struct zone_event event = { .exchange = z->exchange,
 				    .reason = transfer_reason(t),
 				    .unanswered = transfer_mute(t) };
 	s->unix_s = loop_time().unix_s;
-	s->kind = secondary_wanted_kind(z);
+	s->kind = z->kind;
 	s->reason = (uint8_t)event.reason;
 	if (s->kind == XFR_IXFR)
 		s->ixfr_reason = s->reason;
@@ -182,7 +181,7 @@ static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 		event.kind = transfer ? ZONE_EVENT_XFR_FAILED : ZONE_EVENT_SOA_FAILED;
 		++*(transfer ? &total->transfers_failed : &total->soa_failed);
 	}
-	secondary_log_exchange(z, s, t);
+	secondary_log_exchange(z, t);
 	return event;
 }
 
@@ -203,12 +202,11 @@ static bool is_burden(enum xfr_reason reason)
 // What the exchange says of the primary.
 static void learn(struct secondary *z, const struct transfer *t)
 {
-	struct upstream *u = secondary_upstream(z, z->wanted.primary);
-	enum xfr_kind kind = secondary_wanted_kind(z);
+	struct upstream *u = secondary_upstream(z, z->asked);
 	enum xfr_reason reason = transfer_reason(t);
 	uint64_t now_ms = loop_time().monotonic_ms;
 	uint16_t rcode = reason == XFR_REASON_RCODE ? xfr_rcode(transfer_engine(t)) : 0;
-	line_went(z->entry.line, z->entry.primary, !is_burden(reason));
+	line_went(z->entry.primary->line, z->entry.primary, !is_burden(reason));
 	enum upstream_way way = wanted_way(z);
 	if (transfer_silent(t))
 		upstream_was_silent(u, way, reason, now_ms);
@@ -221,11 +219,11 @@ static void learn(struct secondary *z, const struct transfer *t)
 	if (transfer_deaf_to_udp(t))
 		u->streams_until_ms = now_ms + REMEMBER_MS;
 	// REFUSED may speak of the zone: only if AXFR works it speaks of IXFR.
-	bool unknown = kind == XFR_IXFR && (rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP);
-	bool proven = kind == XFR_AXFR && reason == XFR_REASON_NONE && z->ixfr_refused;
+	bool unknown = z->kind == XFR_IXFR && (rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP);
+	bool proven = z->kind == XFR_AXFR && reason == XFR_REASON_NONE && z->ixfr_refused;
 	if (unknown || proven)
 		u->whole_until_ms = now_ms + REMEMBER_MS;
-	z->ixfr_refused = kind == XFR_IXFR && reason == XFR_REASON_REFUSED;
+	z->ixfr_refused = z->kind == XFR_IXFR && reason == XFR_REASON_REFUSED;
 }
 
 // What came well from this primary is not taken.
@@ -246,7 +244,7 @@ static void note_link(struct secondary *z, unsigned primary, bool left_alone)
 	uint64_t now_s = loop_time().unix_s;
 	struct zone_primary_status *s = &z->primaries[primary];
 	uint8_t reason = left_alone ? XFR_REASON_LEFT_ALONE : s->reason;
-	if (z->fsm.phase != ZONE_FSM_IDLE && z->wanted.primary == primary)
+	if (z->fsm.phase != ZONE_FSM_IDLE && z->asked == primary)
 		return;
 	if (left_alone && s->link_reason)
 		return; // why it is blocked says more
@@ -265,7 +263,7 @@ static void note_link(struct secondary *z, unsigned primary, bool left_alone)
 bool secondary_conclude(struct secondary *z, const struct zone_event *event)
 {
 	bool had = z->fresh;
-	unsigned primary = z->wanted.primary;
+	unsigned primary = z->asked;
 	bool failed = event->kind == ZONE_EVENT_XFR_FAILED || event->kind == ZONE_EVENT_SOA_FAILED;
 	secondary_step(z, event);
 	// Keys have changed meanwhile: they may help.
@@ -292,7 +290,7 @@ static void end_exchange(struct secondary *z, const struct transfer *t, enum xfr
 	if (t)
 		learn(z, t);
 	if (event.kind == ZONE_EVENT_XFR_DONE && !event.current) {
-		secondary_count_transfer(z, &z->primaries[z->wanted.primary], t);
+		secondary_count_transfer(z, t);
 		z->fresh = xfr_take_version(transfer_engine(t));
 	}
 	leave_line(z);
@@ -315,14 +313,16 @@ static enum lane lane_of(const struct secondary *z)
 	const struct zone_fsm *f = &z->fsm;
 	uint64_t urgent_ms = zone_fsm_expire_s(f) * 1000 / URGENT_FRACTION;
 	bool urgent = f->data != ZONE_SERVED || f->expire_ms < loop_time().monotonic_ms + urgent_ms;
-	return z->lane == LANE_REFRESH && urgent ? LANE_URGENT : z->lane;
+	return z->lane == LANE_REFRESH && urgent ? LANE_URGENT : (enum lane)z->lane;
 }
 
 void secondary_want(struct secondary *z, const struct zone_action *action)
 {
 	bool soa = action->kind == ZONE_ACTION_QUERY_SOA;
 	struct upstream *u = secondary_upstream(z, action->primary);
-	z->wanted = *action;
+	z->exchange = action->exchange;
+	z->kind = (uint8_t)kind_of(action);
+	z->asked = (uint8_t)action->primary;
 	line_join(soa ? &z->zones->soa : &z->zones->transfers, soa ? &u->soa : &u->transfer,
 		  lane_of(z), &z->entry);
 }

@@ -15,34 +15,35 @@
 
 #define ZONES_RETRY_MS 1000 // after memory ran out
 
+// There are very many of these: what the parts keep in them is as narrow as it can be.
 struct secondary {
 	struct zones *zones;
 	const struct config_zone *config; // of the configuration applied last
 	struct zone_fsm fsm;
-	struct store_zone *stored; // NULL: without a store
-	struct schedule_entry due; // its machine wants to hear
-	struct transfer *transfer; // under way, or NULL
-	struct line_entry entry;
-	enum lane lane;    // what this round is for
-	bool ixfr_refused; // by the exchange before: AXFR will tell why
-	bool changed;      // by a reload: other primaries
-	bool limited;      // by a reload: other limits
-	bool rekeyed;      // by a reload, while an exchange goes on as it began
-	bool served_serial_known;
-	uint32_t served_serial;
-	bool unmarked;              // its state in `fsm` could not be published yet
-	uint64_t told_expire_ms;    // the expiry that readers know of
-	struct zone_action wanted;  // the exchange that is under way or waits
+	struct store_zone *stored;  // NULL: without a store
+	struct schedule_entry due;  // its machine wants to hear
+	struct line_entry entry;    // its exchange waits, or has its place
+	struct transfer *transfer;  // the exchange, under way, or NULL
 	struct zone_version *fresh; // brought by the exchange that just ended
 	struct vetting *vetting;    // of `fresh`, which waits for it, or NULL
-	struct zone_vetted vetted;  // what is served
-	struct survey_zone survey;
-	enum zone_signatures signatures;
-	struct alarm alarm;
+	uint32_t exchange;          // number of the one that is under way or waits
+	uint8_t kind;               // enum xfr_kind: what it asks for
+	uint8_t asked;              // the primary
+	uint8_t lane;               // enum lane: what this round is for
+	bool ixfr_refused;          // by the exchange before: AXFR will tell why
+	bool changed;               // by a reload: other primaries
+	bool limited;               // by a reload: other limits
+	bool rekeyed;               // by a reload, while an exchange goes on as it began
+	bool unmarked;              // its state in `fsm` could not be published yet
+	uint8_t signatures;         // enum zone_signatures
+	uint64_t told_expire_ms;    // the expiry that readers know of
 	uint64_t success_unix_s;
+	struct survey_zone survey;
+	struct alarm alarm;
 	struct zone_transfer_status last;
 	struct zone_primary_status *primaries; // of each that the configuration names
 	unsigned primaries_room;
+	struct zone_vetted vetted; // what is served
 };
 
 struct zones {
@@ -86,8 +87,6 @@ void secondary_step(struct secondary *z, const struct zone_event *event);
 // Lets those whose turn it is begin.
 void zones_advance(struct zones *zones);
 struct upstream *secondary_upstream(const struct secondary *z, unsigned primary);
-// What the exchange asks for that is under way or waits.
-enum xfr_kind secondary_wanted_kind(const struct secondary *z);
 // The exchange waits for its turn.
 void secondary_want(struct secondary *z, const struct zone_action *action);
 // If it waits yet, it does so where it would by what is known now.
@@ -124,10 +123,9 @@ void zones_restore(struct zones *zones, struct secondary *const list[], size_t c
 // ---- what is told
 
 const char *secondary_name(const struct secondary *z, char buf[NAME_TEXT_SIZE]);
-void secondary_log_exchange(struct secondary *z, const struct zone_primary_status *s,
-			    const struct transfer *t);
-void secondary_count_transfer(struct secondary *z, const struct zone_primary_status *s,
-			      const struct transfer *t);
+// Both of the exchange that has just ended.
+void secondary_log_exchange(struct secondary *z, const struct transfer *t);
+void secondary_count_transfer(struct secondary *z, const struct transfer *t);
 
 // ---- zones that come and go
 

@@ -97,19 +97,19 @@ static void store_transfer(struct store_transfer *out, const struct zone_transfe
 	*out = (struct store_transfer){
 		.unix_s = t->unix_s,
 		.port = ntohs(v4 ? t->primary.v4.sin_port : t->primary.v6.sin6_port),
-		.kind = (uint8_t)t->kind,
-		.form = (uint8_t)t->form,
+		.kind = t->kind,
+		.form = t->form,
 		.same = t->same,
 		.keyed = t->keyed,
 		.encrypted = t->encrypted,
 		.elapsed_ms = t->elapsed_ms,
-		.messages = t->stats.messages,
-		.octets = t->stats.octets,
-		.records = t->stats.records,
-		.steps = t->stats.steps,
-		.out_of_zone = t->stats.out_of_zone,
-		.duplicates = t->stats.duplicates,
-		.ttl_lowered = t->stats.ttl_lowered,
+		.messages = t->messages,
+		.octets = t->octets,
+		.records = t->records,
+		.steps = t->steps,
+		.out_of_zone = t->out_of_zone,
+		.duplicates = t->duplicates,
+		.ttl_lowered = t->ttl_lowered,
 	};
 	out->family = config_address_wire(&t->primary, out->address);
 }
@@ -118,20 +118,22 @@ static void restore_transfer(struct secondary *z, const struct store_transfer *t
 {
 	if (!t->unix_s || t->kind > XFR_IXFR || t->form > XFR_FORM_DIFFERENCES)
 		return;
-	z->last = (struct zone_transfer_status){ .unix_s = t->unix_s,
-						 .kind = (enum xfr_kind)t->kind,
-						 .form = (enum xfr_form)t->form,
-						 .same = t->same,
-						 .keyed = t->keyed,
-						 .encrypted = t->encrypted,
-						 .elapsed_ms = t->elapsed_ms,
-						 .stats = { .messages = t->messages,
-							    .octets = t->octets,
-							    .records = t->records,
-							    .steps = t->steps,
-							    .out_of_zone = t->out_of_zone,
-							    .duplicates = t->duplicates,
-							    .ttl_lowered = t->ttl_lowered } };
+	z->last = (struct zone_transfer_status){
+		.unix_s = t->unix_s,
+		.elapsed_ms = t->elapsed_ms,
+		.octets = t->octets,
+		.records = t->records,
+		.messages = (uint32_t)t->messages,
+		.steps = (uint32_t)t->steps,
+		.out_of_zone = (uint32_t)t->out_of_zone,
+		.duplicates = (uint32_t)t->duplicates,
+		.ttl_lowered = (uint32_t)t->ttl_lowered,
+		.kind = t->kind,
+		.form = t->form,
+		.same = t->same,
+		.keyed = t->keyed,
+		.encrypted = t->encrypted,
+	};
 	config_address_set(&z->last.primary, t->family, t->address, t->port);
 }
 
@@ -144,7 +146,7 @@ static struct store_timers timers_of(const struct secondary *z)
 				  .next_unix_s = unix_of(now, z->fsm.next_ms),
 				  .alarms_told = z->alarm.told,
 				  .vetted = true,
-				  .zonemd = (uint8_t)z->vetted.zonemd,
+				  .zonemd = z->vetted.zonemd,
 				  .nsec3 = z->vetted.nsec3,
 				  .nsec3_iterations = z->vetted.nsec3_iterations };
 	if (z->fsm.data != ZONE_NOT_LOADED)
@@ -165,17 +167,18 @@ void secondary_note(struct secondary *z)
 }
 
 // What is taken, and yet strange.
-static void report_serial(struct secondary *z, uint32_t serial)
+static void report_serial(struct secondary *z, const struct catalog *before)
 {
 	char name[NAME_TEXT_SIZE];
 	struct log_limit *log = &z->zones->findings;
+	const struct zone *was = catalog_zone(before, z->config->name);
+	bool had = was && zone_state(was) != ZONE_NOT_LOADED;
+	uint32_t serial = zone_version_serial(z->fresh), old = had ? zone_serial(was) : 0;
 	secondary_name(z, name);
-	if (z->served_serial_known && !serial_newer(serial, z->served_serial) &&
-	    serial != z->served_serial)
+	if (had && !serial_newer(serial, old) && serial != old)
 		log_limited(log, LOG_LEVEL_WARNING, "zone %s: the serial went back from %u to %u",
-			    name, z->served_serial, serial);
-	if (z->served_serial_known && serial == z->served_serial &&
-	    !zone_version_stats(z->fresh)->same) {
+			    name, old, serial);
+	if (had && serial == old && !zone_version_stats(z->fresh)->same) {
 		z->zones->stats.same_serial++;
 		log_limited(log, LOG_LEVEL_WARNING,
 			    "zone %s: other content with the same serial %u: was it signed anew?",
@@ -185,8 +188,6 @@ static void report_serial(struct secondary *z, uint32_t serial)
 		log_limited(log, LOG_LEVEL_WARNING,
 			    "zone %s: refresh of %u s is taken as 30 minutes", name,
 			    z->fsm.soa.refresh_s);
-	z->served_serial = serial;
-	z->served_serial_known = true;
 }
 
 // The one place where what a primary sent becomes what is served; then it is stored.
@@ -195,11 +196,11 @@ void secondary_publish(struct secondary *z)
 	struct store_change change = { 0 };
 	assert(z->fresh);
 	z->unmarked = false;
-	report_serial(z, zone_version_serial(z->fresh));
 	z->last.same = zone_version_stats(z->fresh)->same;
 	set_expiry(z, z->fresh);
 	rcu_reader_online(); // what was served can be compared with what is
 	const struct catalog *before = zonedb_view(z->zones->db);
+	report_serial(z, before);
 	zonedb_publish(z->zones->db, &z->fresh, 1);
 	z->fresh = NULL;
 	if (z->stored)
@@ -267,7 +268,7 @@ static uint64_t look_ms(const struct secondary *z)
 // What was told and found out before the restart.
 static void restore_findings(struct secondary *z, const struct store_timers *t)
 {
-	const struct zone_vetted v = { .zonemd = (enum zonemd_verdict)t->zonemd,
+	const struct zone_vetted v = { .zonemd = t->zonemd,
 				       .nsec3 = t->nsec3,
 				       .nsec3_iterations = t->nsec3_iterations };
 	alarm_restore(&z->alarm, t->alarms_told, loop_time().monotonic_ms);
@@ -302,8 +303,6 @@ static enum result restore(struct secondary *z, struct zone_version **out)
 	zone_fsm_restore(&z->fsm, &soa, now.monotonic_ms + next_ms,
 			 now.monotonic_ms + (t.expired ? 0 : expire_ms));
 	z->success_unix_s = t.refreshed_unix_s;
-	z->served_serial = soa.serial;
-	z->served_serial_known = true;
 	if (t.expired || !expire_ms)
 		zone_version_expire(*out);
 	else

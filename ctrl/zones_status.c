@@ -34,17 +34,17 @@ static const char *const kind_text[] = {
 	[XFR_SOA] = "SOA", [XFR_AXFR] = "AXFR", [XFR_IXFR] = "IXFR"
 };
 
-static const char *transfer_form_text(enum xfr_kind kind, enum xfr_form form)
+static const char *transfer_form_text(uint8_t kind, enum xfr_form form)
 {
 	bool whole = kind == XFR_IXFR && form == XFR_FORM_WHOLE;
 	return whole ? "IXFR in the form of AXFR" : kind_text[kind];
 }
 
-void secondary_log_exchange(struct secondary *z, const struct zone_primary_status *s,
-			    const struct transfer *t)
+void secondary_log_exchange(struct secondary *z, const struct transfer *t)
 {
 	char name[NAME_TEXT_SIZE], address[CONFIG_ADDRESS_TEXT], reason[ZONE_REASON_TEXT];
-	const struct config_primary *p = s->primary;
+	const struct zone_primary_status *s = &z->primaries[z->asked];
+	const struct config_primary *p = z->config->settings->primaries[z->asked];
 	config_address_text(&p->address, address);
 	secondary_name(z, name);
 	if (s->reason) {
@@ -65,19 +65,31 @@ void secondary_log_exchange(struct secondary *z, const struct zone_primary_statu
 	}
 }
 
-void secondary_count_transfer(struct secondary *z, const struct zone_primary_status *s,
-			      const struct transfer *t)
+static uint32_t at_most_32_bits(uint64_t count)
+{
+	return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+}
+
+void secondary_count_transfer(struct secondary *z, const struct transfer *t)
 {
 	struct zones_stats *total = &z->zones->stats;
 	const struct xfr_stats *x = xfr_stats(transfer_engine(t));
-	z->last = (struct zone_transfer_status){ .unix_s = s->unix_s,
-						 .kind = s->kind,
-						 .form = xfr_form(transfer_engine(t)),
-						 .keyed = transfer_keyed(t),
-						 .encrypted = transfer_encrypted(t),
-						 .elapsed_ms = transfer_elapsed_ms(t),
-						 .stats = *x };
-	z->last.primary = s->primary->address;
+	z->last = (struct zone_transfer_status){
+		.unix_s = z->primaries[z->asked].unix_s,
+		.elapsed_ms = transfer_elapsed_ms(t),
+		.octets = x->octets,
+		.records = x->records,
+		.messages = at_most_32_bits(x->messages),
+		.steps = at_most_32_bits(x->steps),
+		.out_of_zone = at_most_32_bits(x->out_of_zone),
+		.duplicates = at_most_32_bits(x->duplicates),
+		.ttl_lowered = at_most_32_bits(x->ttl_lowered),
+		.primary = z->config->settings->primaries[z->asked]->address,
+		.kind = z->kind,
+		.form = (uint8_t)xfr_form(transfer_engine(t)),
+		.keyed = transfer_keyed(t),
+		.encrypted = transfer_encrypted(t),
+	};
 	total->records += x->records;
 	total->octets += x->octets;
 	total->out_of_zone += x->out_of_zone;
@@ -147,8 +159,8 @@ static struct zone_progress progress_of(const struct secondary *z)
 							  : ZONE_STAGE_NONE };
 	if (p.stage == ZONE_STAGE_NONE)
 		return p;
-	p.primary = z->config->settings->primaries[z->wanted.primary];
-	p.kind = secondary_wanted_kind(z);
+	p.primary = z->config->settings->primaries[z->asked];
+	p.kind = (enum xfr_kind)z->kind;
 	if (e->waiting) {
 		p.lane = lane_text(e->lane);
 		p.ahead = count_ahead(e);
@@ -196,7 +208,7 @@ static void fill_status(const struct secondary *z, struct zone_status *out)
 		.primaries = z->primaries,
 		.primary_count = z->config->settings->primary_count,
 		.vetted = &z->vetted,
-		.signatures = z->signatures,
+		.signatures = (enum zone_signatures)z->signatures,
 		.earliest_unix_s = z->survey.earliest_unix_s,
 	};
 	store_zone_status(z->stored, &out->stored);

@@ -57,7 +57,7 @@ static void warn_of_iterations(struct secondary *z, unsigned iterations)
 static void judge(struct secondary *z, struct zone_event event, const struct vet_result *r)
 {
 	if (r->reason) {
-		secondary_refuse(z, z->wanted.primary, r->reason);
+		secondary_refuse(z, z->asked, r->reason);
 		event.kind = ZONE_EVENT_XFR_FAILED;
 		event.reason = r->reason;
 	}
@@ -65,7 +65,7 @@ static void judge(struct secondary *z, struct zone_event event, const struct vet
 		return;
 	if (r->nsec3_iterations != z->vetted.nsec3_iterations)
 		warn_of_iterations(z, r->nsec3_iterations);
-	z->vetted = (struct zone_vetted){ .zonemd = r->zonemd,
+	z->vetted = (struct zone_vetted){ .zonemd = (uint8_t)r->zonemd,
 					  .nsec3 = r->nsec3,
 					  .nsec3_iterations = r->nsec3_iterations };
 	secondary_note(z);

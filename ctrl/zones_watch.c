@@ -52,11 +52,11 @@ static enum zone_signatures judge_signatures(const struct secondary *z)
 // Tells of the zone's signatures what has not been told.
 static void watch_signatures(struct secondary *z)
 {
-	enum zone_signatures is = judge_signatures(z), was = z->signatures;
+	enum zone_signatures is = judge_signatures(z), was = (enum zone_signatures)z->signatures;
 	uint64_t now_s = loop_time().unix_s, earliest = z->survey.earliest_unix_s;
 	char name[NAME_TEXT_SIZE];
 	struct log_limit *log = &z->zones->signature_findings;
-	z->signatures = is;
+	z->signatures = (uint8_t)is;
 	if (is <= was)
 		return;
 	secondary_name(z, name);
@@ -174,7 +174,7 @@ static void watch_alarms(struct secondary *z)
 		return;
 	uint8_t told = z->alarm.told;
 	unsigned tell = alarm_update(&z->alarm, is, loop_time().monotonic_ms,
-				     1000ull * (hold_s ? *hold_s : HOLD_S));
+				     1000 * (hold_s ? *hold_s : HOLD_S));
 	for (unsigned e = 0; e < ALARM_EVENTS; e++) {
 		if (tell & ALARM_BIT(e))
 			tell_alarm(z, (enum alarm_event)e);

@@ -164,12 +164,12 @@ static void random_walk(void)
 			line_leave(e);
 		else if (choice == 1)
 			take();
-		else if (!e->line)
+		else if (!e->primary)
 			line_join(&line, seed >> 22 & 1 ? &a : &b, seed >> 26 & 3, e);
 		unsigned waiting = 0, used = 0;
 		for (int k = 0; k < 64; k++) {
-			waiting += entries[k].line && entries[k].waiting;
-			used += entries[k].line && !entries[k].waiting;
+			waiting += entries[k].primary && entries[k].waiting;
+			used += entries[k].primary && !entries[k].waiting;
 		}
 		CU_ASSERT_FATAL(waiting == line.waiting && used == line.used);
 		CU_ASSERT_FATAL(used <= 5 && a.used <= a.limit && b.used <= b.limit);
