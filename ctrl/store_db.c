@@ -3,7 +3,9 @@
 #include "store_db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +35,17 @@ static enum result result_of(int e)
 
 static int open_env(MDB_env **env, const char *path, unsigned flags)
 {
+	*env = NULL;
 	int e = mdb_env_create(env);
 	if (e)
 		return e;
 	e = mdb_env_set_mapsize(*env, MAP_OCTETS);
 	if (!e)
-		e = mdb_env_open(*env, path, MDB_NOSUBDIR | MDB_NOTLS | flags, 0640);
-	if (e)
+		e = mdb_env_open(*env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK | flags, 0640);
+	if (e) {
 		mdb_env_close(*env);
+		*env = NULL;
+	}
 	return e;
 }
 
@@ -92,7 +97,7 @@ static int walk(const char *path, uint64_t most, int out)
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	struct buffer b = { 0 };
-	int e = open_env(&env, path, MDB_RDONLY | MDB_NOLOCK);
+	int e = open_env(&env, path, MDB_RDONLY);
 	if (!e)
 		e = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 	if (!e)
@@ -200,81 +205,47 @@ bool store_salvage_next(const struct store_salvage *s, size_t *at, struct store_
 
 // ---- the fresh one
 
+// It is open only while somebody reads or writes: what LMDB maps and keeps for a file grows
+// with it. Nobody but us uses the folder, so LMDB's own locks are not needed: a reader sees
+// one transaction end at most, and nothing that it sees is written anew before the next.
 struct store_db {
 	char *path, *path_new; // the second: until it is adopted
-	MDB_env *env;
-	bool panicked; // a meta page could not be written: LMDB refuses all until it is opened anew
+	pthread_mutex_t lock;  // held while somebody reads, and while a transaction begins
+	MDB_env *env;          // NULL: not open
 	MDB_txn *txn;
 	MDB_dbi dbi;
 };
-
-// Opens the file; what another process left of LMDB's locks means nothing, for
-// the folder is ours.
-static int db_open(struct store_db *db, const char *path, unsigned flags)
-{
-	char lock[4200];
-	snprintf(lock, sizeof(lock), "%s-lock", path);
-	unlink(lock);
-	int e = open_env(&db->env, path, flags);
-	if (e)
-		db->env = NULL;
-	MDB_txn *txn;
-	if (!e)
-		e = mdb_txn_begin(db->env, NULL, 0, &txn);
-	if (e)
-		return e;
-	e = mdb_dbi_open(txn, NULL, 0, &db->dbi);
-	if (e) {
-		mdb_txn_abort(txn);
-		return e;
-	}
-	return mdb_txn_commit(txn);
-}
 
 enum result store_db_new(const char *path, struct store_db **out)
 {
 	struct store_db *db = calloc(1, sizeof(*db));
 	if (!db)
 		return RESULT_NO_MEMORY;
-	int e = ENOMEM;
+	pthread_mutex_init(&db->lock, NULL);
 	db->path = strdup(path);
-	if (db->path && asprintf(&db->path_new, "%s.new", path) > 0) {
-		unlink(db->path_new);
-		e = db_open(db, db->path_new, MDB_NOLOCK | MDB_NOSYNC);
-	}
-	if (e) {
+	if (!db->path || asprintf(&db->path_new, "%s.new", path) < 0) {
+		db->path_new = NULL;
 		store_db_free(db);
-		return result_of(e);
+		return RESULT_NO_MEMORY;
 	}
+	unlink(db->path_new);
 	*out = db;
 	return RESULT_OK;
 }
 
 enum result store_db_adopt(struct store_db *db)
 {
-	int e = mdb_env_sync(db->env, 1);
-	if (!e && folder_rename(db->path_new, db->path) != RESULT_OK)
-		e = errno;
-	if (e)
-		return result_of(e);
+	int fd = open(db->path_new, O_RDONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0 && folder_rename(db->path_new, db->path) == RESULT_OK;
+	int saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	if (!ok)
+		return RESULT_IO;
 	free(db->path_new);
 	db->path_new = NULL;
-	return store_db_reopen(db);
-}
-
-bool store_db_broken(const struct store_db *db)
-{
-	return !db->env || db->panicked;
-}
-
-enum result store_db_reopen(struct store_db *db)
-{
-	if (db->env)
-		mdb_env_close(db->env);
-	db->env = NULL;
-	int e = db_open(db, db->path, 0);
-	db->panicked = e != 0;
-	return result_of(e);
+	return RESULT_OK;
 }
 
 void store_db_free(struct store_db *db)
@@ -282,8 +253,7 @@ void store_db_free(struct store_db *db)
 	if (!db)
 		return;
 	store_db_abort(db);
-	if (db->env)
-		mdb_env_close(db->env);
+	pthread_mutex_destroy(&db->lock);
 	if (db->path_new)
 		unlink(db->path_new);
 	free(db->path);
@@ -291,14 +261,28 @@ void store_db_free(struct store_db *db)
 	free(db);
 }
 
+// Nobody reads or writes any more; the lock is held.
+static void close_env(struct store_db *db)
+{
+	db->txn = NULL;
+	if (db->env)
+		mdb_env_close(db->env);
+	db->env = NULL;
+}
+
 enum result store_db_begin(struct store_db *db)
 {
-	if (!db->env)
-		return result_of(EBADF);
-	int e = mdb_txn_begin(db->env, NULL, 0, &db->txn);
+	pthread_mutex_lock(&db->lock);
+	int e = open_env(&db->env, db->path_new ? db->path_new : db->path, 0);
+	if (!e)
+		e = mdb_txn_begin(db->env, NULL, 0, &db->txn);
+	if (!e)
+		e = mdb_dbi_open(db->txn, NULL, 0, &db->dbi);
+	if (e && db->txn)
+		mdb_txn_abort(db->txn);
 	if (e)
-		db->txn = NULL;
-	db->panicked = e == MDB_PANIC;
+		close_env(db);
+	pthread_mutex_unlock(&db->lock);
 	return result_of(e);
 }
 
@@ -316,37 +300,59 @@ enum result store_db_delete(struct store_db *db, const void *key, size_t key_len
 	return e == MDB_NOTFOUND ? RESULT_OK : result_of(e);
 }
 
+static void end(struct store_db *db)
+{
+	pthread_mutex_lock(&db->lock);
+	close_env(db);
+	pthread_mutex_unlock(&db->lock);
+}
+
 enum result store_db_commit(struct store_db *db)
 {
-	MDB_txn *txn = db->txn;
-	db->txn = NULL;
-	return result_of(mdb_txn_commit(txn));
+	int e = mdb_txn_commit(db->txn);
+	end(db);
+	return result_of(e);
 }
 
 void store_db_abort(struct store_db *db)
 {
-	if (db->txn)
-		mdb_txn_abort(db->txn);
-	db->txn = NULL;
+	if (!db->txn)
+		return;
+	mdb_txn_abort(db->txn);
+	end(db);
 }
 
-enum result store_db_read(struct store_db *db, const void *key, size_t key_len, struct buffer *out)
+static int read_value(struct store_db *db, MDB_val *key, struct buffer *out)
 {
 	MDB_txn *txn;
-	MDB_val k = { key_len, (void *)(uintptr_t)key }, v;
-	if (!db->env)
-		return result_of(EBADF);
+	MDB_dbi dbi;
+	MDB_val v;
 	int e = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
 	if (e)
-		return result_of(e);
-	e = mdb_get(txn, db->dbi, &k, &v);
-	enum result r = e == MDB_NOTFOUND ? RESULT_NOT_FOUND : result_of(e);
-	if (r == RESULT_OK)
-		r = buffer_reserve(out, v.mv_size);
-	if (r == RESULT_OK) {
+		return e;
+	e = mdb_dbi_open(txn, NULL, 0, &dbi);
+	if (!e)
+		e = mdb_get(txn, dbi, key, &v);
+	if (!e && buffer_reserve(out, v.mv_size))
+		e = ENOMEM;
+	if (!e) {
 		memcpy(out->octets + out->len, v.mv_data, v.mv_size);
 		out->len += v.mv_size;
 	}
 	mdb_txn_abort(txn);
-	return r;
+	return e;
+}
+
+enum result store_db_read(struct store_db *db, const void *key, size_t key_len, struct buffer *out)
+{
+	MDB_val k = { key_len, (void *)(uintptr_t)key };
+	pthread_mutex_lock(&db->lock);
+	bool open = db->env;
+	int e = open ? 0 : open_env(&db->env, db->path, MDB_RDONLY);
+	if (!e)
+		e = read_value(db, &k, out);
+	if (!open)
+		close_env(db);
+	pthread_mutex_unlock(&db->lock);
+	return e == MDB_NOTFOUND ? RESULT_NOT_FOUND : result_of(e);
 }

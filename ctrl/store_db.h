@@ -40,9 +40,6 @@ struct store_db;
 enum result store_db_new(const char *path, struct store_db **out);
 // Syncs it and puts it in the place of PATH. No transaction is open.
 enum result store_db_adopt(struct store_db *db);
-// Whether only opening it anew can help; nobody may read it meanwhile.
-bool store_db_broken(const struct store_db *db);
-enum result store_db_reopen(struct store_db *db);
 void store_db_free(struct store_db *db);
 
 // One transaction at a time. After an error it can only be aborted.

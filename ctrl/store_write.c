@@ -519,22 +519,11 @@ static enum result make_marks(struct store *s)
 	return r;
 }
 
-// The loop reads it under the lock.
-static enum result reopen(struct store *s)
-{
-	pthread_mutex_lock(&s->lock);
-	enum result r = store_db_reopen(s->file);
-	int saved = errno;
-	pthread_mutex_unlock(&s->lock);
-	errno = saved;
-	return r;
-}
-
 static enum result prepare(struct store *s)
 {
 	struct store_db *db;
 	if (s->file)
-		return store_db_broken(s->file) ? reopen(s) : RESULT_OK;
+		return RESULT_OK;
 	enum result r = s->marks_fd < 0 ? make_marks(s) : RESULT_OK;
 	if (r == RESULT_OK)
 		r = make_file(s, &db);
