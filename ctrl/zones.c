@@ -10,7 +10,7 @@
 
 #include "loop.h"
 
-#define COMPACT_EVERY_MS 5000
+#define COMPACT_EVERY_MS 1000
 #define COMPACT_SLICE_MS 5    // from one slice to the next
 #define COMPACT_LEAVES   4000 // about a millisecond, if all of them move
 #define COMPACT_PATIENCE 1000 // slices
@@ -132,33 +132,30 @@ static void on_retry_timer(uv_timer_t *timer)
 	zones_advance(zones);
 }
 
-// Whether the zone is as it was published, and nobody works on what follows.
+// Whether the zone is as it was published, and nobody works on what follows from that. From
+// nothing, nothing follows.
 static bool is_still(void *arg, const uint8_t *apex)
 {
 	const struct secondary *z = zones_find(arg, apex);
-	return !z || !(z->transfer || z->vetting || z->fresh);
+	return !z || z->fsm.data == ZONE_NOT_LOADED || !(z->transfer || z->vetting || z->fresh);
 }
 
 // Moves sparse chunks together, in slices between what else there is to do.
 static void on_compact_timer(uv_timer_t *timer)
 {
 	struct zones *zones = timer->data;
-	uint64_t published = zones->stats.transfers_ok + zones->stats.soa_ok;
 	enum zonedb_compacted came = ZONEDB_COMPACT_OVER;
 	const struct zonedb_compact_options o = { .leaves = COMPACT_LEAVES,
 						  .may_move = is_still,
 						  .arg = zones,
 						  .pass_over = zones->compact_patience == 0 };
-	enum result r =
-		zones->compacted_at == published ? RESULT_OK : zonedb_compact(zones->db, &o, &came);
+	enum result r = zonedb_compact(zones->db, &o, &came);
 	if (r)
 		log_warning("the snapshots' memory could not be compacted: %s", result_text(r));
 	if (came == ZONEDB_COMPACT_BLOCKED)
 		zones->compact_patience--;
 	else
 		zones->compact_patience = COMPACT_PATIENCE;
-	if (came == ZONEDB_COMPACT_OVER)
-		zones->compacted_at = published;
 	uv_timer_start(timer, on_compact_timer,
 		       came == ZONEDB_COMPACT_OVER ? COMPACT_EVERY_MS : COMPACT_SLICE_MS, 0);
 }

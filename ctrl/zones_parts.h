@@ -65,7 +65,6 @@ struct zones {
 	uv_timer_t retry_timer; // goes on with the lines after memory ran out
 	uv_timer_t compact_timer;
 	uv_timer_t watch_timer;
-	uint64_t compacted_at;     // how much had been published when it was last looked at
 	unsigned compact_patience; // slices that may yet wait for a zone
 	struct notify_lookup lookup;
 	struct notify_source sources[CONFIG_PRIMARIES_MAX + CONFIG_NOTIFY_MAX];

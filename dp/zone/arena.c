@@ -554,17 +554,33 @@ void arena_stats_get(struct arena *a, struct arena_stats *out)
 	*out = s;
 }
 
+// What emptying the chunk would gain; 0 if it is not sparse. The lock is held.
+static uint64_t sparse_cells(const struct chunk *c)
+{
+	int64_t live = atomic_load_explicit(&c->live, memory_order_relaxed);
+	bool sparse = c->state == CHUNK_SEALED && c->run == 1 && live < CHUNK_CELLS / 2;
+	return sparse ? CHUNK_CELLS - (uint64_t)live : 0;
+}
+
 uint64_t arena_sparse_chunks(struct arena *a, bool *sparse)
 {
 	uint64_t gain = 0;
 	pthread_mutex_lock(&a->lock);
 	for (uint32_t i = 0; i < a->chunk_slots; i++) {
-		const struct chunk *c = &a->chunk[i];
-		int64_t live = atomic_load_explicit(&c->live, memory_order_relaxed);
-		sparse[i] = c->state == CHUNK_SEALED && c->run == 1 && live < CHUNK_CELLS / 2;
-		if (sparse[i])
-			gain += CHUNK_CELLS - (uint64_t)live;
+		uint64_t cells = sparse_cells(&a->chunk[i]);
+		sparse[i] = cells > 0;
+		gain += cells;
 	}
+	pthread_mutex_unlock(&a->lock);
+	return gain;
+}
+
+uint64_t arena_still_sparse(struct arena *a, const bool *sparse)
+{
+	uint64_t gain = 0;
+	pthread_mutex_lock(&a->lock);
+	for (uint32_t i = 0; i < a->chunk_slots; i++)
+		gain += sparse[i] ? sparse_cells(&a->chunk[i]) : 0;
 	pthread_mutex_unlock(&a->lock);
 	return gain;
 }

@@ -143,3 +143,5 @@ void arena_stats_get(struct arena *a, struct arena_stats *out);
 // The chunks worth emptying: sealed, single and less than half live. Sets
 // sparse[chunk] for each; returns the cells that would be gained.
 uint64_t arena_sparse_chunks(struct arena *a, bool *sparse);
+// The cells that would be gained of these, as far as they are sparse still.
+uint64_t arena_still_sparse(struct arena *a, const bool *sparse);

@@ -11,7 +11,7 @@
 #include "node.h"
 
 // Not worth a walk over all zones: less than this, or than an eighth of all.
-#define GAIN_CELLS_MIN (2u * CHUNK_CELLS)
+#define GAIN_CELLS_MIN CHUNK_CELLS
 #define GAIN_PART      8u
 
 // The tries of a walk, outermost first.
@@ -275,11 +275,12 @@ static enum result begin_round(struct zonedb *db)
 	return RESULT_OK;
 }
 
-// What is still sparse after a whole round holds what does not move (commons.h).
+// What is still sparse after a whole round holds what does not move (commons.h); what has
+// become so meanwhile is for the next.
 static void end_round(struct zonedb *db, bool whole)
 {
-	bool *sparse = db->compaction->sparse;
-	db->compaction_left = whole ? arena_sparse_chunks(db->arena, sparse) : 0;
+	const bool *sparse = db->compaction->sparse;
+	db->compaction_left = whole ? arena_still_sparse(db->arena, sparse) : 0;
 	zonedb_compaction_free(db->compaction);
 	db->compaction = NULL;
 }

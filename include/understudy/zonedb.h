@@ -166,7 +166,7 @@ void zonedb_publish(struct zonedb *db, struct zone_version *const versions[], si
 struct zonedb_compact_options {
 	uint32_t leaves; // names and zones that a slice looks at, at least 2
 	// Whether a zone may be published anew: no transaction of it is open, nor a version of
-	// it unpublished. NULL: all may.
+	// it unpublished, that began from content. NULL: all may.
 	bool (*may_move)(void *arg, const uint8_t *apex);
 	void *arg;
 	bool pass_over; // leave zones that may not for the next round; else wait for them

@@ -285,6 +285,53 @@ static void rounds_end_where_nothing_is_gained(void)
 	zonedb_free(db);
 }
 
+// A zone of which only a tenth is left, in chunks that are sparse therefore.
+static void add_sparse_zone(struct zonedb *db, const char *apex)
+{
+	char text[64];
+	struct zone_txn *t = begin(db, apex, false);
+	soa(t, apex, 1, true);
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned i = 0; i < 100000; i++) {
+			uint8_t rdata[4];
+			if (pass && i % 10 == 0)
+				continue;
+			wire_poke_be32(rdata, i);
+			snprintf(text, sizeof(text), "h%06u.%s", i, apex);
+			struct name n = name_of(text);
+			struct zone_record r = { n.wire, rdata, 300, RRTYPE_A, 4 };
+			CU_ASSERT_FATAL((pass ? zone_txn_delete : zone_txn_add)(t, &r) ==
+					RESULT_OK);
+		}
+		publish(db, t);
+		t = pass ? NULL : begin(db, apex, true);
+	}
+}
+
+// What becomes sparse while a round is under way is for the next, which begins for it.
+static void a_round_leaves_what_came_meanwhile(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zonedb_compact_options o = { .leaves = 1000 };
+	enum zonedb_compacted came;
+	struct zonedb_stats first, second;
+	add_sparse_zone(db, "a.example");
+	CU_ASSERT(zonedb_compact(db, &o, &came) == RESULT_OK);
+	CU_ASSERT(came == ZONEDB_COMPACT_MORE);
+	add_sparse_zone(db, "b.example");
+	o.leaves = UINT32_MAX;
+	CU_ASSERT(zonedb_compact(db, &o, &came) == RESULT_OK);
+	CU_ASSERT(came == ZONEDB_COMPACT_OVER);
+	zonedb_stats(db, &first);
+	CU_ASSERT(zonedb_compact(db, &o, &came) == RESULT_OK);
+	CU_ASSERT(came == ZONEDB_COMPACT_OVER);
+	zonedb_stats(db, &second);
+	CU_ASSERT_EQUAL(second.compactions, first.compactions + 1);
+	CU_ASSERT(second.octets_garbage < first.octets_garbage / 2);
+	must_check(db);
+	zonedb_free(db);
+}
+
 // --- limits -----------------------------------------------------------------------
 
 static void rrset_larger_than_a_chunk(void)
@@ -887,6 +934,7 @@ UNIT_MAIN("zonedb", { "a large RRset goes by records", large_rrset_goes_by_recor
 	  { "a refresh shares what is equal", refresh_shares_what_is_equal },
 	  { "small zones share chunks", small_zones_share_chunks },
 	  { "sparse chunks are compacted", sparse_chunks_are_compacted },
+	  { "a round leaves what came meanwhile", a_round_leaves_what_came_meanwhile },
 	  { "rounds end where nothing is gained", rounds_end_where_nothing_is_gained },
 	  { "an RRset larger than a chunk", rrset_larger_than_a_chunk },
 	  { "no memory fails one transfer only", no_memory_fails_one_transfer },
