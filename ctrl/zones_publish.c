@@ -9,7 +9,7 @@
 #include "understudy/rcu.h"
 #include "understudy/serial.h"
 
-#define RESTORE_AT_ONCE 16
+#define RESTORE_AT_ONCE 4
 #define LOOK_AFTER_MS   5000  // after a start, for NOTIFYs that were lost meanwhile
 #define LOOK_SPREAD_MS  5000  // at least
 #define LOOK_EACH_MS    5     // for each zone

@@ -10,8 +10,8 @@
 #endif
 #define HUGE_2MB (21 << MAP_HUGE_SHIFT)
 
-#define KEEP_EMPTY    4u                 // chunks kept mapped beyond what is promised
-#define SPARE_ROOM    (CHUNK_CELLS / 16) // cells that make a chunk worth handing on
+#define KEEP_EMPTY    1u                 // chunks kept mapped beyond what is promised
+#define SPARE_ROOM    (CHUNK_CELLS / 64) // cells that make a chunk worth handing on
 #define RUN_THRESHOLD (CHUNK_CELLS / 4)  // allocations beyond this get chunks of their own
 
 static void *chunk_address(const struct arena *a, uint32_t chunk)
