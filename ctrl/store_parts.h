@@ -3,6 +3,7 @@
 // at start), store_write.c (the thread), store_files.c (images as files).
 #pragma once
 
+#include <assert.h>
 #include <pthread.h>
 
 #include "log.h"
@@ -39,6 +40,7 @@ struct store_zone {
 	uint8_t apex_len;
 	uint8_t apex[]; // in lower case
 };
+static_assert(sizeof(struct store_zone) <= 120, "docs/performance.md tells what a zone takes");
 
 // At start: what was found of a zone, in the salvage; NULL: nothing.
 struct store_found {

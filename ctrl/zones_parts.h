@@ -4,6 +4,8 @@
 // zones_publish.c (what is served and what lasts), zones_status.c, zones_vet.c, zones_watch.c.
 #pragma once
 
+#include <assert.h>
+
 #include "alarm.h"
 #include "hooks.h"
 #include "log.h"
@@ -45,6 +47,7 @@ struct secondary {
 	unsigned primaries_room;
 	struct zone_vetted vetted; // what is served
 };
+static_assert(sizeof(struct secondary) <= 408, "docs/performance.md tells what a zone takes");
 
 struct zones {
 	uv_loop_t *loop;

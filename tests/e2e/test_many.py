@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Many small zones of one primary: all come, all come back after a restart, and none costs
+much. bench/run zones has the figures; this notices when they are far off."""
+
+import re
+
+import dns.flags
+import dns.message
+import pytest
+
+from harness import net, zones
+from harness.client import query
+from harness.peers import KEY, Knot
+from harness.process import wait_for
+
+pytestmark = pytest.mark.understudy
+
+COUNT = 2000
+NAMES = [f"zone{i * 2654435761 % 2**32:08x}.example" for i in range(COUNT)]
+FIVE = """$TTL 3600
+@ SOA ns1 hostmaster 7 3600 600 604800 300
+@ NS ns1
+ns1 A 192.0.2.1
+ns1 AAAA 2001:db8::1
+www A 192.0.2.2
+"""
+HEAP_OCTETS_A_ZONE = 1536  # some 700, and what the load itself has left, shared by so few
+
+
+def heap_octets(pid):
+    """What the main thread's heap holds of memory; 0 with a sanitizer's, which is none."""
+    with open(f"/proc/{pid}/smaps", encoding="ascii") as file:
+        found = re.search(r"\[heap\]\nSize:.*\n(?:\w+:.*\n)*?Rss:\s+(\d+) kB", file.read())
+    return 1024 * int(found[1]) if found else 0
+
+
+def must_serve_all(client):
+    replies = client.ask_many([query(name, "SOA").to_wire() for name in NAMES])
+    for name, wire in zip(NAMES, replies):
+        reply = dns.message.from_wire(wire)
+        assert reply.flags & dns.flags.AA and reply.answer, name
+        assert reply.answer[0][0].serial == 7, name
+
+
+def served(server):
+    return server.ctl_json("status")["zones"]["served"]
+
+
+def test_many_zones(stage, tmp_path):
+    five = zones.write(str(tmp_path / "five"), FIVE)
+    primary = stage.peer(Knot, {name: five for name in NAMES}, key=KEY, notify=())
+    options = {"primaries": (net.KNOT,), "key": KEY}
+    server = stage.secondary([], **options)
+    without = heap_octets(server.process.pid)
+    server.stop()
+    server = stage.secondary(NAMES, **options)
+    client = server.client(stage.clients)
+    wait_for(lambda: served(server) == COUNT, 30, lambda: f"{served(server)} zones are served")
+    must_serve_all(client)
+    wait_for(lambda: server.ctl_json("status")["store"]["due"] == 0, 10, "all zones stored")
+    held = (heap_octets(server.process.pid) - without) / COUNT
+    print(f"{held:.0f} octets of the heap a zone")
+    assert held < HEAP_OCTETS_A_ZONE
+    primary.stop()
+    server.stop()
+    server.start()
+    must_serve_all(client)
