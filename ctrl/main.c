@@ -714,8 +714,8 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	// What is large and taken for a moment goes back at once. Said once, the threshold stays: it
-	// would follow the largest that was ever freed.
+	// What is large and taken for a moment goes back at once. Said once, the threshold stays:
+	// it would follow the largest that was ever freed.
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	struct report report = { .say = check ? say_plainly : report_to_log };
 	daemon.config = config_read(daemon.config_path, &report);
