@@ -298,18 +298,34 @@ static void find_wildcard_once(const uint8_t *base, struct lookup *l, unsigned l
 	f->before_wildcard = known->before;
 }
 
-// What the leaf reached says. True if the name's predecessor is wanted, which is then
-// the last leaf below l->at.
-static bool zone_finish(const uint8_t *base, struct lookup *l, struct apex_wildcard *known)
+// How many labels the name that is looked up has more than the node's, if it is below that;
+// else 0.
+static unsigned labels_below(const struct lookup *l, const struct node *n)
+{
+	unsigned octets = node_name_len(n), above_apex = l->labels - l->apex_labels;
+	unsigned all = l->start[above_apex];
+	for (unsigned i = 1; i <= above_apex && all - l->start[i] >= octets; i++)
+		if (all - l->start[i] == octets &&
+		    name_octets_equal(node_name(n), l->find->qname + l->start[i], octets))
+			return i;
+	return 0;
+}
+
+// The name is not that of the node that was reached: what that one tells nevertheless.
+// True if the name's predecessor is wanted, which is then the last leaf below l->at.
+static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *n,
+		      struct apex_wildcard *known)
 {
 	struct find *f = l->find;
-	const struct node *n = cell_at(base, l->at->ref);
 	unsigned flags = node_flags(n);
-	if (is_exactly(l, n)) {
+	unsigned below = flags & NODE_STOPS ? labels_below(l, n) : 0;
+	if (below) {
 		f->status = FIND_NODE;
-		f->node = n;
-		f->cut = flags & NODE_CUT ? n : NULL;
-		f->encloser_labels = l->labels;
+		f->encloser_labels = (uint8_t)(l->labels - below);
+		if (flags & NODE_CUT)
+			f->cut = n;
+		else
+			f->dname = n;
 		return false;
 	}
 	const struct trie_place place = lookup_place(l);
@@ -318,23 +334,28 @@ static bool zone_finish(const uint8_t *base, struct lookup *l, struct apex_wildc
 	while (labels < l->labels && l->bound[labels + 1] <= parting.at)
 		labels++;
 	f->encloser_labels = (uint8_t)labels;
-	if (labels == l->labels) {
+	if (labels == l->labels)
 		f->status = FIND_EMPTY;
-	} else if ((flags & NODE_STOPS) && relative_octets(l, labels) == node_name_len(n)) {
-		// The node is the closest encloser itself.
-		f->status = FIND_NODE;
-		if (flags & NODE_CUT)
-			f->cut = n;
-		else
-			f->dname = n;
-		return false;
-	} else {
+	else
 		find_wildcard_once(base, l, labels, known);
-	}
 	if (!f->deny || !denies_by_nsec(base, l->zone))
 		return false;
 	l->at = trie_left(base, &l->zone->root, &place, &parting);
 	return true;
+}
+
+// What the leaf reached says; returns what zone_miss does.
+static inline bool zone_finish(const uint8_t *base, struct lookup *l, struct apex_wildcard *known)
+{
+	struct find *f = l->find;
+	const struct node *n = cell_at(base, l->at->ref);
+	if (!is_exactly(l, n))
+		return zone_miss(base, l, n, known);
+	f->status = FIND_NODE;
+	f->node = n;
+	f->cut = node_flags(n) & NODE_CUT ? n : NULL;
+	f->encloser_labels = l->labels;
+	return false;
 }
 
 static inline bool before_step(const uint8_t *base, struct lookup *l)

@@ -41,19 +41,36 @@ static inline void descend(const uint8_t *base, struct trie_beside searches[], u
 	}
 }
 
+static struct trie_parting parted(const struct trie_place *p, unsigned at, unsigned theirs)
+{
+	return (struct trie_parting){ .at = at, .theirs_less = theirs < place_symbol(p, at) };
+}
+
+// Compares their name with the place's key symbol by symbol, without making a key of it.
 struct trie_parting trie_part(const struct trie_place *p, const struct node *n)
 {
-	uint8_t key[KEY_MAX];
-	unsigned at = p->apex_len;
-	unsigned len = key_append_name(key, at, node_name(n), node_name_len(n));
-	while (at < len && at < p->len && key[at] == p->key[at])
+	const uint8_t *name = node_name(n);
+	uint8_t starts[NAME_MAX_LABELS];
+	unsigned labels = 0, at = p->apex_len;
+	for (unsigned start = 0; start < node_name_len(n); start += 1u + name[start])
+		starts[labels++] = (uint8_t)start;
+	while (labels > 0) {
+		const uint8_t *label = name + starts[--labels];
+		for (unsigned i = 1; i <= *label; i++, at++) {
+			unsigned symbols = key_symbols[label[i]];
+			unsigned first = symbols & 0xff, second = symbols >> 8;
+			if (first != place_symbol(p, at))
+				return parted(p, at, first);
+			if (second && second != place_symbol(p, ++at))
+				return parted(p, at, second);
+		}
+		if (place_symbol(p, at) != 0)
+			return parted(p, at, 0);
 		at++;
-	unsigned theirs = at < len ? key[at] : 0;
-	return (struct trie_parting){
-		.at = at,
-		.never = at == len && at == p->len,
-		.theirs_less = theirs < place_symbol(p, at),
-	};
+	}
+	if (at == p->len)
+		return (struct trie_parting){ .at = at, .never = true };
+	return parted(p, at, 0);
 }
 
 // On the way down the first branch that stops lookups makes its cut or DNAME the
