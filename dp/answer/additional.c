@@ -108,13 +108,13 @@ static bool find_target(struct additional *a, const uint8_t *name, struct target
 static bool put_type(struct additional *a, struct target *t, uint16_t type)
 {
 	struct rrset set, sigs;
-	if (!t->node || !node_rrset(a->view, t->node, type, &set) ||
+	if (!t->node || !node_signed_rrset(a->view, t->node, type, &set, &sigs) ||
 	    was_given(a, t->owner.name, &set))
 		return true;
 	if (!reply_rrset(a->reply, SECTION_ADDITIONAL, &t->owner, &set))
 		return false;
 	additional_note(a, t->owner.name, &set);
-	if (a->dnssec_ok && node_signatures(a->view, t->node, type, &sigs)) {
+	if (a->dnssec_ok && sigs.count > 0) {
 		if (sigs.ttl_s > set.ttl_s)
 			sigs.ttl_s = set.ttl_s;
 		reply_rrset(a->reply, SECTION_ADDITIONAL, &t->owner, &sigs);

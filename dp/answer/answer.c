@@ -366,6 +366,7 @@ void answer_burst(struct answer_ctx *ctx, const struct catalog *view, struct ans
 	assert(n <= ANSWER_BURST_MAX);
 	ctx->resolver.view = view;
 	ctx->resolver.denial.apex.zone = NULL;
+	ctx->resolver.negative.zone = NULL;
 	zone_find_burst(view, ctx->found, parse_all(ctx, items, n));
 	find_denials(ctx, view, n);
 	for (unsigned i = 0; i < n; i++)

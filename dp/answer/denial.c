@@ -40,14 +40,27 @@ static void wildcard_below(const struct find *f, unsigned labels, uint8_t out[NA
 	memcpy(out + 2, encloser, name_length(encloser));
 }
 
+static struct denial_apex *apex_of(struct denial *d, const struct zone *zone)
+{
+	if (d->apex.zone != zone)
+		d->apex = (struct denial_apex){ .zone = zone };
+	return &d->apex;
+}
+
 // --- NSEC ------------------------------------------------------------------------
 
 // An NSEC chain begins at the apex.
-static bool has_nsec(const struct catalog *view, const struct zone *zone)
+static bool has_nsec(struct denial *d, const struct zone *zone)
 {
-	const struct node *apex = zone_apex_node(view, zone);
-	struct rrset nsec;
-	return (node_flags(apex) & NODE_SIGNED) && node_rrset(view, apex, RRTYPE_NSEC, &nsec);
+	struct denial_apex *apex = apex_of(d, zone);
+	if (!apex->nsec_known) {
+		const struct node *node = zone_apex_node(d->view, zone);
+		struct rrset nsec;
+		apex->nsec_known = true;
+		apex->nsec = (node_flags(node) & NODE_SIGNED) &&
+			     node_rrset(d->view, node, RRTYPE_NSEC, &nsec);
+	}
+	return apex->nsec;
 }
 
 static void nsec_at(struct denial *d, const struct find *f, const struct node *node)
@@ -94,13 +107,6 @@ static void nsec3_at(struct denial *d, const struct find *f, const uint8_t *name
 {
 	bool match;
 	add(d, f->zone, nsec3_for(d, f, name, &match), RRTYPE_NSEC3);
-}
-
-static struct denial_apex *apex_of(struct denial *d, const struct zone *zone)
-{
-	if (d->apex.zone != zone)
-		d->apex = (struct denial_apex){ .zone = zone };
-	return &d->apex;
 }
 
 // The same for the name's ancestor of so many labels.
@@ -219,7 +225,7 @@ void denial_of_answer(struct denial *d, const struct find *f)
 {
 	if (has_nsec3(f->zone))
 		nsec3_of_answer(d, f);
-	else if (has_nsec(d->view, f->zone))
+	else if (has_nsec(d, f->zone))
 		nsec_of_answer(d, f);
 }
 
@@ -227,7 +233,7 @@ void denial_of_closer(struct denial *d, const struct find *f)
 {
 	if (has_nsec3(f->zone))
 		nsec3_at(d, f, ancestor(f, f->encloser_labels + 1u));
-	else if (has_nsec(d->view, f->zone))
+	else if (has_nsec(d, f->zone))
 		nsec_at(d, f, f->before);
 }
 
@@ -235,25 +241,29 @@ void denial_of_ds(struct denial *d, const struct find *f)
 {
 	if (has_nsec3(f->zone))
 		nsec3_encloser(d, f, f->encloser_labels);
-	else if (has_nsec(d->view, f->zone))
+	else if (has_nsec(d, f->zone))
 		nsec_at(d, f, f->cut);
 }
 
 static bool put_proof(const struct denial *d, const struct denial_proof *p, struct reply *r)
 {
 	uint8_t name[NAME_MAX_OCTETS];
-	struct owner owner = { .name = name };
-	struct rrset set;
-	if (!node_rrset(d->view, p->node, p->type, &set))
+	struct owner owner = { .in_zone = p->zone == d->home };
+	struct rrset set, sigs;
+	if (!node_signed_rrset(d->view, p->node, p->type, &set, &sigs))
 		return true;
-	unsigned octets = node_owner(p->zone, p->node, name);
-	if (p->zone == d->home) {
-		owner.in_zone = true;
-		owner.above_apex = (uint8_t)(octets - name_length(zone_apex(p->zone)));
+	if (owner.in_zone) {
+		unsigned octets;
+		owner.name = node_labels(p->node, &octets);
+		owner.above_apex = (uint8_t)octets;
+		if (octets == 0)
+			owner.name = zone_apex(p->zone);
+	} else {
+		node_owner(p->zone, p->node, name);
+		owner.name = name;
 	}
 	return reply_rrset(r, SECTION_AUTHORITY, &owner, &set) &&
-	       (!node_signatures(d->view, p->node, p->type, &set) ||
-		reply_rrset(r, SECTION_AUTHORITY, &owner, &set));
+	       (sigs.count == 0 || reply_rrset(r, SECTION_AUTHORITY, &owner, &sigs));
 }
 
 bool denial_put(struct denial *d, struct reply *r)

@@ -22,10 +22,12 @@ struct denial_proof {
 	uint16_t type;
 };
 
-// Of the zone last denied from by NSEC3, what the reply to any name takes that does not
-// exist below an existing one: the record of the apex, and that for the asterisk there.
+// Of the zone last denied from: whether it has NSEC; or of its NSEC3 what the reply to any
+// name takes that does not exist below an existing one: the record of the apex, and that for
+// the asterisk there.
 struct denial_apex {
 	const struct zone *zone; // NULL: nothing is known
+	bool nsec_known, nsec;
 	bool asterisk_known;
 	bool match_known, match;
 	const struct node *asterisk, *node;

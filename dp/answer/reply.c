@@ -28,6 +28,17 @@ void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t li
 	};
 }
 
+void reply_show_zone(struct reply *r, const struct query *q, unsigned apex_labels)
+{
+	unsigned above = q->qname_labels - apex_labels;
+	const uint8_t *at = q->qname;
+	r->above_apex = (uint8_t)above;
+	for (; above > 0; above--, at += 1 + *at)
+		r->highest = at;
+	r->apex_at = (uint8_t)(at - q->qname);
+	r->zone_shown = true;
+}
+
 // Most replies point at the question and hold no other name, so the table of
 // names is made when it is first needed.
 static struct compress *reply_names(struct reply *r)
@@ -56,25 +67,42 @@ static bool put_bytes(struct reply *r, const void *src, size_t n)
 	return true;
 }
 
+// Looks for the longest end that a name below the apex, of which `n` octets are labels above
+// it, has in common with the question. Returns how many octets are before that; *at gets its
+// place behind that of the question.
+static unsigned octets_not_shown(const struct reply *r, const uint8_t *name, unsigned n,
+				 unsigned *at)
+{
+	const uint8_t *qname = r->msg + REPLY_QNAME_PLACE;
+	unsigned highest = 0, front = 0;
+	*at = r->apex_at;
+	if (n == 0)
+		return 0;
+	while (highest + 1 + name[highest] < n)
+		highest += 1u + name[highest];
+	if (!reply_shows_highest(r, name + highest))
+		return n;
+	for (*at = 0;;) {
+		unsigned shown = r->apex_at - *at, left = n - front;
+		if (shown > left) {
+			*at += 1u + qname[*at];
+		} else {
+			if (shown == left && name_octets_equal(qname + *at, name + front, left))
+				return front;
+			front += 1u + name[front];
+		}
+	}
+}
+
 // Writes a name below the apex that the question shows, of which `n` octets are
 // labels above it: what of them the question does not show, and a pointer into it.
 // *whole is a place of the whole name to point to, or 0 if there is none. No table is
 // needed, and none knows of it.
 static bool put_below_apex(struct reply *r, const uint8_t *name, unsigned n, uint16_t *whole)
 {
-	const uint8_t *qname = r->msg + REPLY_QNAME_PLACE;
-	unsigned at = 0, front = 0;
-	for (;;) {
-		unsigned shown = r->apex_at - at, left = n - front;
-		if (shown > left) {
-			at += 1u + qname[at];
-		} else {
-			if (shown == left && name_octets_equal(qname + at, name + front, left))
-				break;
-			front += 1u + name[front];
-		}
-	}
-	unsigned end = qname[at] ? 2 : 1; // the root is shorter than a pointer to it
+	unsigned at, front = octets_not_shown(r, name, n, &at);
+	// The root is shorter than a pointer to it.
+	unsigned end = r->msg[REPLY_QNAME_PLACE + at] ? 2 : 1;
 	if (r->limit - r->octets < front + end)
 		return false;
 	uint8_t *p = r->msg + r->octets;
@@ -168,20 +196,42 @@ static inline void fixed_octets(uint8_t fixed[RECORD_FIXED_OCTETS], const struct
 	wire_poke_be32(fixed + 4, set->ttl_s);
 }
 
+// Writes the records that are left under a name that stands in the reply already, copied as
+// they stand; `record` is the first of them. What they take is known before.
+static bool put_copies_at(struct reply *r, uint16_t place, const struct rrset *set,
+			  const uint8_t *record, uint32_t count)
+{
+	uint8_t head[2 + RECORD_FIXED_OCTETS];
+	const uint8_t *end = set->records + set->octets;
+	if (r->limit - r->octets < count * sizeof(head) + (size_t)(end - record))
+		return false;
+	wire_poke_be16(head, (uint16_t)(POINTER_BITS | place));
+	fixed_octets(head + 2, r, set);
+	uint8_t *p = r->msg + r->octets;
+	while (record < end) {
+		size_t len = 2u + wire_peek_be16(record);
+		memcpy(p, head, sizeof(head));
+		memcpy(p + sizeof(head), record, len);
+		p += sizeof(head) + len;
+		record += len;
+	}
+	r->octets = (uint32_t)(p - r->msg);
+	return true;
+}
+
 // Records that are copied as they stand.
 static bool put_copies(struct reply *r, struct owner *owner, const struct rrset *set)
 {
 	uint8_t fixed[RECORD_FIXED_OCTETS];
 	fixed_octets(fixed, r, set);
 	const uint8_t *record = set->records;
-	for (uint32_t i = 0; i < set->count; i++) {
+	for (uint32_t left = set->count; left > 0; left--) {
+		if (owner->place)
+			return put_copies_at(r, owner->place, set, record, left);
 		size_t len = 2u + wire_peek_be16(record);
-		if (!put_owner(r, owner) || r->limit - r->octets < sizeof(fixed) + len)
+		if (!put_owner(r, owner) || !put_bytes(r, fixed, sizeof(fixed)) ||
+		    !put_bytes(r, record, len))
 			return false;
-		uint8_t *p = r->msg + r->octets;
-		memcpy(p, fixed, sizeof(fixed));
-		memcpy(p + sizeof(fixed), record, len);
-		r->octets += (uint32_t)(sizeof(fixed) + len);
 		record += len;
 	}
 	return true;

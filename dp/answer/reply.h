@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "understudy/name.h"
 #include "understudy/zone.h"
 
 #include "compress.h"
@@ -32,10 +33,11 @@ struct reply {
 	uint32_t octets; // so far
 	uint32_t limit;  // OPT not included
 	struct compress *names;
-	bool names_begun;   // `names` speaks of this reply
-	uint8_t above_apex; // labels of the question's name above its zone's apex
-	uint8_t apex_at;    // octets of these labels
-	bool zone_shown;    // apex_at is known: the question is in a zone of ours
+	bool names_begun;       // `names` speaks of this reply
+	uint8_t above_apex;     // labels of the question's name above its zone's apex
+	uint8_t apex_at;        // octets of these labels
+	bool zone_shown;        // apex_at and highest are known: the question is in a zone of ours
+	const uint8_t *highest; // of these labels the one right below the apex; NULL: none
 	bool authoritative;
 	bool truncated;
 	uint16_t rcode;   // an extended one only if the query had OPT
@@ -49,6 +51,22 @@ struct reply {
 // Starts a reply of at most `limit` octets (512 or more) behind the question.
 void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t limit,
 		 struct compress *names);
+
+// The zone of the question is that whose apex has so many labels.
+void reply_show_zone(struct reply *r, const struct query *q, unsigned apex_labels);
+
+// A pointer to the apex of the question's zone, which is not the root.
+static inline uint16_t reply_apex_pointer(const struct reply *r)
+{
+	return (uint16_t)(0xc000u | (REPLY_QNAME_PLACE + r->apex_at));
+}
+
+// Whether the question has this label right below its zone's apex, too.
+static inline bool reply_shows_highest(const struct reply *r, const uint8_t *label)
+{
+	return r->highest && *r->highest == *label &&
+	       name_octets_equal(r->highest + 1, label + 1, *label);
+}
 
 // Keeps room for options, which must be there until the reply is finished.
 static inline void reply_keep_room(struct reply *r, const struct edns_reply *options)

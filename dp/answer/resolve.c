@@ -12,8 +12,7 @@
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
-#define DNAME_ROUNDS_MAX   5
-#define SOA_MINIMUM_OCTETS 4 // the last of the rdata
+#define DNAME_ROUNDS_MAX 5
 
 static struct owner *current_owner(struct resolver *rs)
 {
@@ -36,20 +35,18 @@ static bool wants_dnssec(const struct resolver *rs)
 	return rs->query->dnssec_ok;
 }
 
-// An RRset that must be there, and its signatures. Their TTL is that of what they
-// cover (RFC 4034 section 3), also where that was lowered.
+// An RRset that must be there, and its signatures, if there are any. Their TTL is that of
+// what they cover (RFC 4034 section 3), also where that was lowered.
 static bool put_signed(struct resolver *rs, enum section section, struct owner *owner,
-		       const struct node *node, const struct rrset *set)
+		       const struct rrset *set, struct rrset *sigs)
 {
-	struct rrset sigs;
 	if (!put(rs, section, owner, set))
 		return false;
-	if (!wants_dnssec(rs) || !(node_flags(node) & NODE_SIGNED) || set->type == RRTYPE_RRSIG ||
-	    !node_signatures(rs->view, node, set->type, &sigs))
+	if (!wants_dnssec(rs) || sigs->count == 0)
 		return true;
-	if (sigs.ttl_s > set->ttl_s)
-		sigs.ttl_s = set->ttl_s;
-	return put(rs, section, owner, &sigs);
+	if (sigs->ttl_s > set->ttl_s)
+		sigs->ttl_s = set->ttl_s;
+	return put(rs, section, owner, sigs);
 }
 
 // Writes the proofs collected; after it nothing can be put into the answer section.
@@ -85,33 +82,36 @@ static bool is_of_dname(const struct resolver *rs, const struct rrset *set)
 }
 
 // An RRset of the node that was found.
-static bool put_answer(struct resolver *rs, const struct rrset *set)
+static bool put_answer(struct resolver *rs, const struct rrset *set, struct rrset *sigs)
 {
 	if (set->type == RRTYPE_DNAME && rs->found->status == FIND_NODE &&
 	    dname_given(rs, rs->found->node))
 		return true; // under a wildcard it would have another owner
-	if (!put_signed(rs, SECTION_ANSWER, current_owner(rs), rs->found->node, set))
+	if (!put_signed(rs, SECTION_ANSWER, current_owner(rs), set, sigs))
 		return false;
 	additional_note(&rs->additional, current_owner(rs)->name, set);
 	prove_expansion(rs);
 	return true;
 }
 
-// A negative answer: the SOA, whose TTL is the time that the negative answer may be
-// cached (RFC 2308 section 3), and the proofs.
-static void put_negative(struct resolver *rs)
+static bool put_soa(struct resolver *rs)
 {
 	const struct zone *zone = rs->found->zone;
-	const struct node *apex_node = zone_apex_node(rs->view, zone);
-	struct rrset soa;
-	bool there = node_rrset(rs->view, apex_node, RRTYPE_SOA, &soa);
-	assert(there && soa.count == 1);
-	(void)there;
-	uint32_t minimum_s = wire_peek_be32(soa.records + soa.octets - SOA_MINIMUM_OCTETS);
-	if (soa.ttl_s > minimum_s)
-		soa.ttl_s = minimum_s;
 	struct owner owner = { .name = zone_apex(zone), .in_zone = zone == rs->home };
-	if (put_signed(rs, SECTION_AUTHORITY, &owner, apex_node, &soa) && wants_dnssec(rs))
+	struct rrset soa, sigs;
+	if (rs->aliases == 0) {
+		negative_prepare(&rs->negative, rs->view, zone, wants_dnssec(rs));
+		if (negative_put(&rs->negative, rs->reply))
+			return true;
+	}
+	negative_soa(rs->view, zone, &soa, &sigs);
+	return put_signed(rs, SECTION_AUTHORITY, &owner, &soa, &sigs);
+}
+
+// A negative answer: the SOA, and the proofs.
+static void put_negative(struct resolver *rs)
+{
+	if (put_soa(rs) && wants_dnssec(rs))
 		denial_of_answer(&rs->denial, rs->found);
 }
 
@@ -126,11 +126,12 @@ static const uint8_t *target_name(const struct rrset *set, const uint8_t *record
 static bool put_security(struct resolver *rs, struct owner *owner)
 {
 	const struct node *cut = rs->found->cut;
-	struct rrset ds;
+	struct rrset ds, sigs;
 	if (!wants_dnssec(rs))
 		return true;
-	if ((node_flags(cut) & NODE_SIGNED) && node_rrset(rs->view, cut, RRTYPE_DS, &ds))
-		return put_signed(rs, SECTION_AUTHORITY, owner, cut, &ds);
+	if ((node_flags(cut) & NODE_SIGNED) &&
+	    node_signed_rrset(rs->view, cut, RRTYPE_DS, &ds, &sigs))
+		return put_signed(rs, SECTION_AUTHORITY, owner, &ds, &sigs);
 	denial_of_ds(&rs->denial, rs->found);
 	return true;
 }
@@ -167,7 +168,7 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 	bool any = rs->query->qtype == RRTYPE_ANY;
 	bool found = false;
 	uint64_t at = 0;
-	struct rrset set;
+	struct rrset set, sigs = { .count = 0 };
 	while (node_next_rrset(rs->view, node, &at, &set)) {
 		if (!any && set.type != RRTYPE_RRSIG)
 			continue;
@@ -176,7 +177,9 @@ static void put_iterated(struct resolver *rs, const struct node *node)
 		    is_of_dname(rs, &set))
 			continue;
 		if (!rs->stream) {
-			put_answer(rs, &set);
+			if (set.type != RRTYPE_RRSIG)
+				node_signed_rrset(rs->view, node, set.type, &set, &sigs);
+			put_answer(rs, &set, &sigs);
 			return;
 		}
 		if (!put(rs, SECTION_ANSWER, current_owner(rs), &set))
@@ -229,11 +232,11 @@ static bool follow(struct resolver *rs, const uint8_t *name)
 // rcode is that of the last name (RFC 6604 section 3).
 static bool answer_cname(struct resolver *rs)
 {
-	struct rrset cname;
-	bool there = node_rrset(rs->view, rs->found->node, RRTYPE_CNAME, &cname);
+	struct rrset cname, sigs;
+	bool there = node_signed_rrset(rs->view, rs->found->node, RRTYPE_CNAME, &cname, &sigs);
 	assert(there);
 	(void)there;
-	put_answer(rs, &cname);
+	put_answer(rs, &cname, &sigs);
 	return follow(rs, target_name(&cname, cname.records));
 }
 
@@ -254,11 +257,12 @@ static unsigned substitute(struct resolver *rs, const uint8_t *target, unsigned 
 }
 
 // One DNAME can lead on more than once; its record is given once.
-static bool put_dname(struct resolver *rs, const struct rrset *dname, const uint8_t *owner_name)
+static bool put_dname(struct resolver *rs, const uint8_t *owner_name, const struct rrset *dname,
+		      struct rrset *sigs)
 {
-	const struct node *node = rs->found->dname;
 	struct owner owner = { .name = owner_name };
-	return dname_given(rs, node) || put_signed(rs, SECTION_ANSWER, &owner, node, dname);
+	return dname_given(rs, rs->found->dname) ||
+	       put_signed(rs, SECTION_ANSWER, &owner, dname, sigs);
 }
 
 // The same for a DNAME.
@@ -267,8 +271,8 @@ static bool answer_dname(struct resolver *rs)
 	const struct find *f = rs->found;
 	uint8_t owner_name[NAME_MAX_OCTETS];
 	unsigned owner_octets = node_owner(f->zone, f->dname, owner_name);
-	struct rrset dname;
-	bool there = node_rrset(rs->view, f->dname, RRTYPE_DNAME, &dname);
+	struct rrset dname, sigs;
+	bool there = node_signed_rrset(rs->view, f->dname, RRTYPE_DNAME, &dname, &sigs);
 	assert(there);
 	(void)there;
 	uint8_t *record = rs->synthesized[rs->aliases].record;
@@ -276,7 +280,7 @@ static bool answer_dname(struct resolver *rs)
 	unsigned n = substitute(rs, target, owner_octets, record + 2);
 	if (n == 0)
 		rs->reply->rcode = RCODE_YXDOMAIN;
-	put_dname(rs, &dname, owner_name);
+	put_dname(rs, owner_name, &dname, &sigs);
 	if (n == 0)
 		return false;
 	wire_poke_be16(record, (uint16_t)n);
@@ -315,15 +319,15 @@ static bool answer_name(struct resolver *rs)
 		return answer_dname(rs);
 	if (f->status == FIND_NAME_ERROR)
 		rs->reply->rcode = RCODE_NXDOMAIN;
-	struct rrset set;
+	struct rrset set, sigs;
 	if (!f->node)
 		put_negative(rs);
 	else if ((node_flags(f->node) & NODE_CNAME) && alias_applies(rs, qtype))
 		return answer_cname(rs);
 	else if (qtype == RRTYPE_ANY || qtype == RRTYPE_RRSIG)
 		put_iterated(rs, f->node);
-	else if (node_rrset(rs->view, f->node, qtype, &set))
-		put_answer(rs, &set);
+	else if (node_signed_rrset(rs->view, f->node, qtype, &set, &sigs))
+		put_answer(rs, &set, &sigs);
 	else
 		put_negative(rs);
 	return false;
@@ -383,10 +387,7 @@ void resolve(struct resolver *rs)
 	if (*rs->query->qname) // a pointer to the root would be longer than the root
 		rs->owners[0].place = REPLY_QNAME_PLACE;
 	rs->home = rs->found->zone;
-	r->above_apex = (uint8_t)(rs->query->qname_labels - zone_apex_labels(rs->home));
-	r->apex_at =
-		(uint8_t)(name_skip_labels(rs->query->qname, r->above_apex) - rs->query->qname);
-	r->zone_shown = true;
+	reply_show_zone(r, rs->query, zone_apex_labels(rs->home));
 	r->authoritative = true;
 	while (answer_name(rs))
 		;

@@ -9,6 +9,7 @@
 
 #include "additional.h"
 #include "denial.h"
+#include "negative.h"
 #include "query.h"
 #include "reply.h"
 
@@ -34,7 +35,8 @@ struct resolver {
 	unsigned aliases;
 	struct additional additional;
 	struct denial denial;
-	struct find chased; // finds of all names but the first
+	struct negative negative; // as long as the view
+	struct find chased;       // finds of all names but the first
 	struct owner owners[RESOLVE_ALIASES_MAX + 1];
 	const struct node *dnames[RESOLVE_ALIASES_MAX + 1]; // above owners[], or NULL
 	struct synthesized synthesized[RESOLVE_ALIASES_MAX + 1];

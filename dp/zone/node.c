@@ -68,37 +68,51 @@ static inline const uint8_t *node_entries(const struct node *n)
 	return node_name(n) + node_name_len(n);
 }
 
-bool node_rrset(const struct catalog *view, const struct node *n, uint16_t type, struct rrset *out)
+// Finds the entry of a type and returns what follows it, NULL without one; *left says how many
+// entries that are.
+static inline const uint8_t *entry_find(const struct node *n, uint16_t type, struct entry *e,
+					unsigned *left)
 {
 	const uint8_t *p = node_entries(n);
-	for (unsigned left = node_rrset_count(n); left > 0; left--) {
-		struct entry e;
-		p = entry_read(p, &e);
-		if (e.type == type) {
-			entry_rrset(view->base, &e, out);
-			return true;
-		}
+	for (*left = node_rrset_count(n); *left > 0;) {
+		p = entry_read(p, e);
+		--*left;
+		if (e->type == type)
+			return p;
 	}
-	return false;
+	return NULL;
 }
 
-bool node_signatures(const struct catalog *view, const struct node *n, uint16_t covered,
-		     struct rrset *out)
+bool node_rrset(const struct catalog *view, const struct node *n, uint16_t type, struct rrset *out)
 {
-	const uint8_t *p = node_entries(n);
-	for (unsigned left = node_rrset_count(n); left > 0; left--) {
-		struct entry e;
-		struct rrset r;
-		p = entry_read(p, &e);
-		if (e.type != RRTYPE_RRSIG)
-			continue;
-		entry_rrset(view->base, &e, &r);
-		if (rrset_covered(&r) == covered) {
-			*out = r;
-			return true;
-		}
-	}
-	return false;
+	struct entry e;
+	unsigned left;
+	if (!entry_find(n, type, &e, &left))
+		return false;
+	entry_rrset(view->base, &e, out);
+	return true;
+}
+
+// Signatures stand right behind what they cover.
+bool node_signed_rrset(const struct catalog *view, const struct node *n, uint16_t type,
+		       struct rrset *out, struct rrset *signatures)
+{
+	struct entry e;
+	unsigned left;
+	const uint8_t *p = entry_find(n, type, &e, &left);
+	signatures->count = 0;
+	if (!p)
+		return false;
+	entry_rrset(view->base, &e, out);
+	if (left == 0)
+		return true;
+	entry_read(p, &e);
+	if (e.type != RRTYPE_RRSIG)
+		return true;
+	entry_rrset(view->base, &e, signatures);
+	if (rrset_covered(signatures) != type)
+		signatures->count = 0;
+	return true;
 }
 
 // The position: how many RRsets have been seen, and how many octets they take.
@@ -126,6 +140,12 @@ unsigned node_owner(const struct zone *z, const struct node *n, uint8_t out[NAME
 	memcpy(out, node_name(n), len);
 	memcpy(out + len, z->apex, z->apex_len);
 	return len + z->apex_len;
+}
+
+const uint8_t *node_labels(const struct node *n, unsigned *octets)
+{
+	*octets = node_name_len(n);
+	return node_name(n);
 }
 
 static const uint8_t *node_end(const struct node *n)

@@ -185,13 +185,13 @@ static inline uint16_t rrset_covered(const struct rrset *signatures)
 	return wire_peek_be16(signatures->records + 2);
 }
 
-// The RRset of this type. Signatures are not RRsets of type RRSIG here: see
-// node_signatures. False if there is none.
+// The RRset of this type, not RRSIG. False if there is none.
 bool node_rrset(const struct catalog *view, const struct node *n, uint16_t type, struct rrset *out);
 
-// The RRSIG records that cover `covered`, as an rrset of type RRSIG.
-bool node_signatures(const struct catalog *view, const struct node *n, uint16_t covered,
-		     struct rrset *out);
+// The same, and the RRSIG records that cover it as an RRset of type RRSIG: its count is 0 if
+// there are none.
+bool node_signed_rrset(const struct catalog *view, const struct node *n, uint16_t type,
+		       struct rrset *out, struct rrset *signatures);
 
 // All RRsets of the node, RRSIGs included (as one rrset per covered type), in
 // ascending type order, signatures right after what they cover. `*at` starts at
@@ -212,6 +212,9 @@ unsigned node_flags(const struct node *n);
 // The owner name in the case it was received in; writes at most 255 octets and
 // returns their number.
 unsigned node_owner(const struct zone *z, const struct node *n, uint8_t out[NAME_MAX_OCTETS]);
+
+// The labels of the owner name above the apex, without a root label; *octets is their length.
+const uint8_t *node_labels(const struct node *n, unsigned *octets);
 
 // All nodes of a zone in canonical order, and then, in canonical order, the
 // owners of its NSEC3 records; for dumps, comparison and checks. An owner of
