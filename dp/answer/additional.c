@@ -52,6 +52,7 @@ static void want(struct additional *a, const uint8_t *owner, const struct rrset 
 		return;
 	a->set[a->sets].set = *set;
 	a->set[a->sets].owner = owner;
+	a->set[a->sets].places = NULL;
 	a->set[a->sets++].glued = glued;
 }
 
@@ -62,23 +63,40 @@ void additional_note(struct additional *a, const uint8_t *owner, const struct rr
 		note_given(a, owner, set);
 }
 
-bool additional_glue(struct additional *a, const struct zone *zone, const uint8_t *delegated,
-		     const struct rrset *ns)
+// Gives the addresses of a server below the cut; false if they do not fit.
+static bool put_glue(struct additional *a, const struct zone *zone, struct owner *owner)
 {
 	static const uint16_t types[] = { RRTYPE_A, RRTYPE_AAAA };
-	const uint8_t *record = ns->records;
-	for (uint32_t i = 0; i < ns->count; i++, record = rrset_next_record(record)) {
-		struct owner owner = { .name = record + 2 };
-		if (!name_is_at_or_below(owner.name, delegated))
-			continue;
-		const struct node *node = zone_node_exact(a->view, zone, owner.name);
-		struct rrset set;
-		for (unsigned t = 0; node && t < 2; t++)
-			if (node_rrset(a->view, node, types[t], &set) &&
-			    !reply_rrset(a->reply, SECTION_ADDITIONAL, &owner, &set))
+	const struct node *node = zone_node_exact(a->view, zone, owner->name);
+	struct rrset set;
+	for (unsigned t = 0; node && t < 2; t++)
+		if (node_rrset(a->view, node, types[t], &set) &&
+		    !reply_rrset(a->reply, SECTION_ADDITIONAL, owner, &set))
+			return false;
+	return true;
+}
+
+bool additional_glue(struct additional *a, const struct glue *g)
+{
+	const uint8_t *record = g->ns->records;
+	const struct servers *s = g->servers;
+	bool known = s->are != SERVERS_ANYWHERE, all = s->are == SERVERS_BELOW;
+	if (s->are == SERVERS_ELSEWHERE)
+		return true;
+	if (s->are != SERVERS_BESIDE) {
+		for (uint32_t i = 0; i < g->ns->count; i++, record = rrset_next_record(record)) {
+			struct owner owner = { .name = record + 2,
+					       .place = known ? s->place[i] : 0 };
+			if ((all || name_is_at_or_below(owner.name, g->delegated)) &&
+			    !put_glue(a, g->zone, &owner))
 				return false;
+		}
 	}
-	want(a, delegated, ns, true);
+	if (!all) {
+		want(a, g->delegated, g->ns, !known);
+		if (known && a->sets > 0)
+			a->set[a->sets - 1].places = s->place;
+	}
 	return true;
 }
 
@@ -122,11 +140,14 @@ static bool put_type(struct additional *a, struct target *t, uint16_t type)
 	return true;
 }
 
-static bool put_addresses(struct additional *a, const uint8_t *name)
+// `place` is where the name stands in the reply, 0 = unknown.
+static bool put_addresses(struct additional *a, const uint8_t *name, uint16_t place)
 {
 	struct target t;
-	return find_target(a, name, &t) && put_type(a, &t, RRTYPE_A) &&
-	       put_type(a, &t, RRTYPE_AAAA);
+	if (!find_target(a, name, &t))
+		return false;
+	t.owner.place = place;
+	return put_type(a, &t, RRTYPE_A) && put_type(a, &t, RRTYPE_AAAA);
 }
 
 // What the first flag says that the name owns (RFC 3404 section 4.2); others
@@ -136,7 +157,7 @@ static bool put_naptr(struct additional *a, const uint8_t *rdata, const uint8_t 
 	struct target t;
 	const uint8_t *flags = rdata + rdata_shape(RRTYPE_NAPTR)->lead;
 	switch (flags[0] == 1 ? name_lower[flags[1]] : 0) {
-	case 'a': return put_addresses(a, name);
+	case 'a': return put_addresses(a, name, 0);
 	case 's': return find_target(a, name, &t) && put_type(a, &t, RRTYPE_SRV);
 	default: return true;
 	}
@@ -151,7 +172,7 @@ static bool put_service(struct additional *a, uint16_t type, const uint8_t *owne
 	const uint8_t *name = rdata_first_name(type, rdata);
 	bool alias = wire_peek_be16(rdata) == SVCB_ALIAS_MODE;
 	if (!alias)
-		return put_addresses(a, *name ? name : owner);
+		return put_addresses(a, *name ? name : owner, 0);
 	return *name == 0 || (find_target(a, name, &t) && put_type(a, &t, type) &&
 			      put_type(a, &t, RRTYPE_A) && put_type(a, &t, RRTYPE_AAAA));
 }
@@ -161,6 +182,7 @@ static bool put_set(struct additional *a, unsigned which)
 {
 	const struct rrset set = a->set[which].set;
 	const uint8_t *owner = a->set[which].owner, *record = set.records;
+	const uint16_t *places = a->set[which].places;
 	bool more = true;
 	for (uint32_t i = 0; more && i < set.count; i++, record = rrset_next_record(record)) {
 		const uint8_t *name = rdata_first_name(set.type, record + 2);
@@ -171,7 +193,7 @@ static bool put_set(struct additional *a, unsigned which)
 		else if (set.type == RRTYPE_NAPTR)
 			more = put_naptr(a, record + 2, name);
 		else
-			more = put_addresses(a, name);
+			more = put_addresses(a, name, places ? places[i] : 0);
 	}
 	return more;
 }

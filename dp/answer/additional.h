@@ -11,6 +11,7 @@
 #include "understudy/name.h"
 #include "understudy/zone.h"
 
+#include "delegation.h"
 #include "reply.h"
 
 // RRsets whose names are looked at; an alias of a service may add to them.
@@ -32,7 +33,8 @@ struct additional {
 	struct {
 		struct rrset set;
 		const uint8_t *owner;
-		bool glued; // names at or below the owner have been given as glue
+		bool glued;             // names at or below the owner have been given as glue
+		const uint16_t *places; // of the names in the reply, or NULL
 	} set[ADDITIONAL_SETS_MAX];
 	// What was given already, to be given once. An RRset is known by where its
 	// records stand, and by its name, as a wildcard gives one under many.
@@ -48,9 +50,16 @@ void additional_begin(struct additional *a, const struct catalog *view, struct r
 // Remembers an RRset that was given under `owner`, both valid until the reply is done.
 void additional_note(struct additional *a, const uint8_t *owner, const struct rrset *set);
 
+// A delegation as it stands in the reply.
+struct glue {
+	const struct zone *zone;
+	const uint8_t *delegated; // its name
+	const struct rrset *ns;
+	const struct servers *servers; // valid until the reply is done
+};
+
 // In-domain glue for a delegation. False if some does not fit (RFC 9471 section 3.1).
-bool additional_glue(struct additional *a, const struct zone *zone, const uint8_t *delegated,
-		     const struct rrset *ns);
+bool additional_glue(struct additional *a, const struct glue *g);
 
 // Adds what the noted RRsets make worth adding, from `zone`.
 void additional_put(struct additional *a, const struct zone *zone);

@@ -8,10 +8,8 @@
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
-#define OPT_OCTETS          11
-#define RECORD_FIXED_OCTETS 8 // type, class, TTL; RDLENGTH comes with the records
-#define POINTER_BITS        0xc000u
-#define POINTER_LIMIT       0x4000u
+#define OPT_OCTETS    11
+#define POINTER_LIMIT 0x4000u
 
 void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t limit,
 		 struct compress *names)
@@ -108,7 +106,7 @@ static bool put_below_apex(struct reply *r, const uint8_t *name, unsigned n, uin
 	uint8_t *p = r->msg + r->octets;
 	memcpy(p, name, front);
 	if (end == 2)
-		wire_poke_be16(p + front, (uint16_t)(POINTER_BITS | (REPLY_QNAME_PLACE + at)));
+		wire_poke_be16(p + front, REPLY_POINTER(REPLY_QNAME_PLACE + at));
 	else
 		p[front] = 0;
 	r->octets += front + end;
@@ -131,7 +129,7 @@ static bool put_owner(struct reply *r, struct owner *owner)
 {
 	if (owner->place) {
 		uint8_t pointer[2];
-		wire_poke_be16(pointer, (uint16_t)(POINTER_BITS | owner->place));
+		wire_poke_be16(pointer, REPLY_POINTER(owner->place));
 		return put_bytes(r, pointer, sizeof(pointer));
 	}
 	uint32_t at = r->octets;
@@ -187,26 +185,17 @@ static bool put_target_rdata(struct reply *r, uint16_t type, const uint8_t *reco
 	return true;
 }
 
-// Type, class and TTL as they stand in every record of a set.
-static inline void fixed_octets(uint8_t fixed[RECORD_FIXED_OCTETS], const struct reply *r,
-				const struct rrset *set)
-{
-	wire_poke_be16(fixed, set->type);
-	wire_poke_be16(fixed + 2, r->rrclass);
-	wire_poke_be32(fixed + 4, set->ttl_s);
-}
-
 // Writes the records that are left under a name that stands in the reply already, copied as
 // they stand; `record` is the first of them. What they take is known before.
 static bool put_copies_at(struct reply *r, uint16_t place, const struct rrset *set,
 			  const uint8_t *record, uint32_t count)
 {
-	uint8_t head[2 + RECORD_FIXED_OCTETS];
+	uint8_t head[2 + REPLY_FIXED_OCTETS];
 	const uint8_t *end = set->records + set->octets;
 	if (r->limit - r->octets < count * sizeof(head) + (size_t)(end - record))
 		return false;
-	wire_poke_be16(head, (uint16_t)(POINTER_BITS | place));
-	fixed_octets(head + 2, r, set);
+	wire_poke_be16(head, REPLY_POINTER(place));
+	reply_fixed_octets(head + 2, r, set);
 	uint8_t *p = r->msg + r->octets;
 	while (record < end) {
 		size_t len = 2u + wire_peek_be16(record);
@@ -222,8 +211,8 @@ static bool put_copies_at(struct reply *r, uint16_t place, const struct rrset *s
 // Records that are copied as they stand.
 static bool put_copies(struct reply *r, struct owner *owner, const struct rrset *set)
 {
-	uint8_t fixed[RECORD_FIXED_OCTETS];
-	fixed_octets(fixed, r, set);
+	uint8_t fixed[REPLY_FIXED_OCTETS];
+	reply_fixed_octets(fixed, r, set);
 	const uint8_t *record = set->records;
 	for (uint32_t left = set->count; left > 0; left--) {
 		if (owner->place)
@@ -242,8 +231,8 @@ static bool put_records(struct reply *r, struct owner *owner, const struct rrset
 	const struct rdata_shape *shape = rdata_shape(set->type);
 	if (!shape->compressible && !rrtype_has_target(set->type))
 		return put_copies(r, owner, set);
-	uint8_t fixed[RECORD_FIXED_OCTETS];
-	fixed_octets(fixed, r, set);
+	uint8_t fixed[REPLY_FIXED_OCTETS];
+	reply_fixed_octets(fixed, r, set);
 	const uint8_t *record = set->records;
 	for (uint32_t i = 0; i < set->count; i++) {
 		size_t len = wire_peek_be16(record);
@@ -265,13 +254,13 @@ static bool put_records(struct reply *r, struct owner *owner, const struct rrset
 static bool put_addresses(struct reply *r, uint16_t place, const struct rrset *set)
 {
 	size_t len = set->type == RRTYPE_A ? 2 + 4 : 2 + 16;
-	size_t octets = set->count * (2 + RECORD_FIXED_OCTETS + len);
+	size_t octets = set->count * (2 + REPLY_FIXED_OCTETS + len);
 	assert(set->octets == set->count * len);
 	if (r->limit - r->octets < octets)
 		return false;
-	uint8_t head[2 + RECORD_FIXED_OCTETS];
-	wire_poke_be16(head, (uint16_t)(POINTER_BITS | place));
-	fixed_octets(head + 2, r, set);
+	uint8_t head[2 + REPLY_FIXED_OCTETS];
+	wire_poke_be16(head, REPLY_POINTER(place));
+	reply_fixed_octets(head + 2, r, set);
 	const uint8_t *record = set->records, *end = record + set->octets;
 	uint8_t *p = r->msg + r->octets;
 	for (; record < end; record += len, p += sizeof(head) + len) {

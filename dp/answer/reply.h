@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "understudy/name.h"
+#include "understudy/wire.h"
 #include "understudy/zone.h"
 
 #include "compress.h"
@@ -17,6 +18,9 @@ enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_CO
 
 // The question's name, where the query put it.
 #define REPLY_QNAME_PLACE 12
+// What points to a name at this place.
+#define REPLY_POINTER(place) ((uint16_t)(0xc000u | (unsigned)(place)))
+#define REPLY_FIXED_OCTETS   8 // type, class, TTL
 
 // An owner name: `place` is where it stands in the reply, 0 = unknown or nowhere. One
 // that is in the zone of the question may say so: then of `name` nothing is looked at
@@ -58,7 +62,7 @@ void reply_show_zone(struct reply *r, const struct query *q, unsigned apex_label
 // A pointer to the apex of the question's zone, which is not the root.
 static inline uint16_t reply_apex_pointer(const struct reply *r)
 {
-	return (uint16_t)(0xc000u | (REPLY_QNAME_PLACE + r->apex_at));
+	return REPLY_POINTER(REPLY_QNAME_PLACE + r->apex_at);
 }
 
 // Whether the question has this label right below its zone's apex, too.
@@ -79,6 +83,15 @@ static inline void reply_keep_room(struct reply *r, const struct edns_reply *opt
 static inline void reply_reserve(struct reply *r, uint32_t octets)
 {
 	r->limit = r->limit - r->octets > octets ? r->limit - octets : r->octets;
+}
+
+// Type, class and TTL as they stand in every record of a set; RDLENGTH comes with the records.
+static inline void reply_fixed_octets(uint8_t fixed[REPLY_FIXED_OCTETS], const struct reply *r,
+				      const struct rrset *set)
+{
+	wire_poke_be16(fixed, set->type);
+	wire_poke_be16(fixed + 2, r->rrclass);
+	wire_poke_be32(fixed + 4, set->ttl_s);
 }
 
 // Writes an RRset. The owner's place is filled in where it was 0 and can be

@@ -136,6 +136,14 @@ static bool put_security(struct resolver *rs, struct owner *owner)
 	return true;
 }
 
+// The NS records of the cut found, under the owner. Behind an alias it has to be written.
+static bool put_servers(struct resolver *rs, struct owner *owner, const struct rrset *ns)
+{
+	return (rs->aliases == 0 &&
+		delegation_put(rs->reply, rs->query, owner->name, ns, &rs->servers)) ||
+	       put(rs, SECTION_AUTHORITY, owner, ns);
+}
+
 static void put_referral(struct resolver *rs)
 {
 	const struct find *f = rs->found;
@@ -145,6 +153,7 @@ static void put_referral(struct resolver *rs)
 	bool there = node_rrset(rs->view, f->cut, RRTYPE_NS, &ns);
 	assert(there);
 	(void)there;
+	rs->servers.are = SERVERS_ANYWHERE;
 	// Behind an alias the answer section is ours, and AA speaks of its first
 	// name (RFC 1035 section 4.1.1).
 	if (rs->aliases == 0) {
@@ -155,8 +164,9 @@ static void put_referral(struct resolver *rs)
 	} else {
 		node_owner(f->zone, f->cut, rs->delegated);
 	}
-	if (put(rs, SECTION_AUTHORITY, &owner, &ns) && put_security(rs, &owner) && put_proofs(rs) &&
-	    !additional_glue(&rs->additional, f->zone, owner.name, &ns))
+	const struct glue glue = { f->zone, owner.name, &ns, &rs->servers };
+	if (put_servers(rs, &owner, &ns) && put_security(rs, &owner) && put_proofs(rs) &&
+	    !additional_glue(&rs->additional, &glue))
 		rs->reply->truncated = true;
 }
 

@@ -8,6 +8,7 @@
 #include "understudy/zone.h"
 
 #include "additional.h"
+#include "delegation.h"
 #include "denial.h"
 #include "negative.h"
 #include "query.h"
@@ -35,6 +36,7 @@ struct resolver {
 	unsigned aliases;
 	struct additional additional;
 	struct denial denial;
+	struct servers servers;   // of a delegation
 	struct negative negative; // as long as the view
 	struct find chased;       // finds of all names but the first
 	struct owner owners[RESOLVE_ALIASES_MAX + 1];
