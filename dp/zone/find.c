@@ -226,7 +226,7 @@ static const struct twig *twig_near(const uint8_t *base, const struct lookup *l,
 static const struct node *before_wildcard(const uint8_t *base, const struct lookup *l,
 					  unsigned labels, const struct node *closest)
 {
-	uint8_t key[KEY_MAX + 3];
+	uint8_t key[KEY_MAX + 4];
 	struct trie_place place = lookup_place(l);
 	memcpy(key, l->key, l->bound[labels]);
 	place.key = key;
@@ -234,6 +234,7 @@ static const struct node *before_wildcard(const uint8_t *base, const struct look
 	key[place.len++] = KEY_ASTERISK;
 	key[place.len++] = KEY_ASTERISK_LATER;
 	key[place.len++] = 0;
+	key[place.len] = 0;
 	const struct trie_parting parting = trie_part(&place, closest);
 	const struct twig *at = trie_left(base, &l->zone->root, &place, &parting);
 	while (!trie_last_step(base, &at))

@@ -46,5 +46,6 @@ unsigned key_append_name(uint8_t *key, unsigned len, const uint8_t *wire, unsign
 		const uint8_t *label = wire + start[labels];
 		len = key_append_label(key, len, label + 1, label[0]);
 	}
+	key[len] = 0;
 	return len;
 }

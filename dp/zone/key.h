@@ -38,7 +38,7 @@ static inline unsigned key_append_label(uint8_t *key, unsigned len, const uint8_
 }
 
 // Appends the labels of `wire`, which is `octets` long and has no root label,
-// root-most label first. Returns the new length.
+// root-most label first, and a 0 behind them. Returns the new length, without that.
 unsigned key_append_name(uint8_t *key, unsigned len, const uint8_t *wire, unsigned octets);
 
 // The key of a whole name; its length.

@@ -43,10 +43,11 @@ static inline void descend(const uint8_t *base, struct trie_beside searches[], u
 
 static struct trie_parting parted(const struct trie_place *p, unsigned at, unsigned theirs)
 {
-	return (struct trie_parting){ .at = at, .theirs_less = theirs < place_symbol(p, at) };
+	return (struct trie_parting){ .at = at, .theirs_less = theirs < p->key[at] };
 }
 
-// Compares their name with the place's key symbol by symbol, without making a key of it.
+// Compares their name with the place's key symbol by symbol, without making a key of it. As no
+// label begins with the 0 that stands behind the place's key, they part there at the latest.
 struct trie_parting trie_part(const struct trie_place *p, const struct node *n)
 {
 	const uint8_t *name = node_name(n);
@@ -55,16 +56,15 @@ struct trie_parting trie_part(const struct trie_place *p, const struct node *n)
 	for (unsigned start = 0; start < node_name_len(n); start += 1u + name[start])
 		starts[labels++] = (uint8_t)start;
 	while (labels > 0) {
-		const uint8_t *label = name + starts[--labels];
-		for (unsigned i = 1; i <= *label; i++, at++) {
-			unsigned symbols = key_symbols[label[i]];
-			unsigned first = symbols & 0xff, second = symbols >> 8;
-			if (first != place_symbol(p, at))
-				return parted(p, at, first);
-			if (second && second != place_symbol(p, ++at))
-				return parted(p, at, second);
+		const uint8_t *label = name + starts[--labels], *end = label + 1 + *label;
+		for (label++; label < end; label++, at++) {
+			unsigned symbols = key_symbols[*label];
+			if ((uint8_t)symbols != p->key[at])
+				return parted(p, at, (uint8_t)symbols);
+			if (symbols > 0xff && symbols >> 8 != p->key[++at])
+				return parted(p, at, symbols >> 8);
 		}
-		if (place_symbol(p, at) != 0)
+		if (p->key[at] != 0)
 			return parted(p, at, 0);
 		at++;
 	}

@@ -8,7 +8,7 @@
 
 // A name in a trie of nodes.
 struct trie_place {
-	const uint8_t *key;
+	const uint8_t *key; // behind its end stands a 0
 	unsigned len;
 	unsigned apex_len; // symbols of the key that are the apex's
 };
