@@ -342,6 +342,7 @@ static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *
 	if (!f->deny || !denies_by_nsec(base, l->zone))
 		return false;
 	l->at = trie_left(base, &l->zone->root, &place, &parting);
+	__builtin_prefetch(l->at);
 	return true;
 }
 

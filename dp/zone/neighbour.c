@@ -112,6 +112,7 @@ void trie_beside(const uint8_t *base, struct trie_beside searches[], unsigned n)
 		const struct trie_parting parting = trie_part(&s->place, closest);
 		s->exact = parting.never ? closest : NULL;
 		s->at = trie_left(base, s->root, &s->place, &parting);
+		__builtin_prefetch(s->at);
 	}
 	descend(base, searches, n, true);
 	for (unsigned i = 0; i < n; i++)

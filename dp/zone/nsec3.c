@@ -90,12 +90,17 @@ bool zone_nsec3_params(const struct zone *z, struct nsec3_params *out)
 void nsec3_search(const struct zone *z, const uint8_t hash[NSEC3_HASH_OCTETS],
 		  uint8_t key[static KEY_MAX], struct trie_beside *s)
 {
-	uint8_t label[1 + NSEC3_LABEL_OCTETS] = { NSEC3_LABEL_OCTETS };
-	nsec3_label(hash, label + 1);
+	uint8_t digits[NSEC3_LABEL_OCTETS];
+	nsec3_label(hash, digits);
 	s->root = &z->nsec3_root;
 	s->place.key = key;
 	s->place.apex_len = key_from_name(key, z->apex, z->apex_len);
-	s->place.len = key_append_name(key, s->place.apex_len, label, sizeof(label));
+	uint8_t *label = key + s->place.apex_len;
+	for (unsigned i = 0; i < NSEC3_LABEL_OCTETS; i++)
+		label[i] = (uint8_t)key_symbols[digits[i]]; // all have one symbol
+	label[NSEC3_LABEL_OCTETS] = 0;
+	label[NSEC3_LABEL_OCTETS + 1] = 0;
+	s->place.len = s->place.apex_len + NSEC3_LABEL_OCTETS + 1;
 }
 
 const struct node *nsec3_choose(const struct catalog *view, const struct zone *z,
