@@ -306,10 +306,9 @@ static bool answer_dname(struct resolver *rs)
 	if (rs->query->qtype == RRTYPE_CNAME)
 		return false;
 	// A DNAME that leads below itself makes new names without end, or until one is
-	// too long: after some rounds nothing new is said (Knot ends at as many), nor
-	// where there is no room to say it.
-	if ((rs->aliases >= DNAME_ROUNDS_MAX || rs->reply->truncated) &&
-	    name_is_at_or_below(target, owner_name))
+	// too long: after some rounds nothing new is said (Knot ends at as many). Where there
+	// is no room to say it, the rcode still is that of the end (RFC 6604 section 3).
+	if (rs->aliases >= DNAME_ROUNDS_MAX && name_is_at_or_below(target, owner_name))
 		return false;
 	return follow(rs, record + 2);
 }
