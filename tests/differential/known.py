@@ -86,6 +86,10 @@ def dname_into_itself(d):
     return any(proof.below(target, owner) for owner, target in d.dnames())
 
 
+def beyond_yxdomain(d):
+    return d.peer == KNOT and d.what == "answer" and d.ours.rcode == dns.rcode.YXDOMAIN
+
+
 def dname_of_wildcard(d):
     return d.peer == KNOT and any(owner[:1] == (STAR,) for owner, _ in d.dnames())
 
@@ -145,8 +149,8 @@ def cut_off(d):
 
 
 ROWS = (meta_type, nxname, sig_or_key, nsec_at_cut, any_behind_dname, dname_into_itself,
-        dname_of_wildcard, below_dname, owner_of_nsec3, star_without_parent, alias_out,
-        denial_type, one_tree, no_proof, lower_case, octet_zero, cut_off)
+        beyond_yxdomain, dname_of_wildcard, below_dname, owner_of_nsec3, star_without_parent,
+        alias_out, denial_type, one_tree, no_proof, lower_case, octet_zero, cut_off)
 
 
 def explain(difference):
