@@ -5,7 +5,6 @@ tests' own expectations are proven."""
 import json
 import os
 import shutil
-import signal
 import subprocess
 
 from . import net, zones
@@ -184,8 +183,9 @@ class Understudy(Secondary):
         return self.zone_status(zone)["primaries"][primary]["last"]
 
     def reload(self):
+        """Returns once the new configuration holds, or is refused."""
         self.write_config()
-        self.process.signal(signal.SIGHUP)
+        self.ctl("reload", timeout=30)
 
     def stop(self):
         """Ends it by SIGTERM, which must end it cleanly."""
