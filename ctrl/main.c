@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
@@ -42,13 +43,13 @@
 #define EXIT_USAGE  2
 #define WHY_OCTETS  512
 #define THREADS_MAX 256
-#define SIGNALS     3
 
 struct daemon {
 	const char *config_path;
 	struct config *config;
 	uv_loop_t loop;
-	uv_signal_t signals[SIGNALS];
+	uv_poll_t signals; // of signals_fd
+	int signals_fd;
 	struct reload reload;
 	struct zonedb *db;
 	struct store *store;
@@ -444,9 +445,7 @@ static void stop(void *arg)
 		service_stop(d->service);
 	if (d->zones)
 		zones_stop(d->zones);
-	// They are caught to the end: a second one must not kill what still stops.
-	for (size_t i = 0; i < SIGNALS; i++)
-		uv_unref((uv_handle_t *)&d->signals[i]);
+	uv_unref((uv_handle_t *)&d->signals);
 }
 
 static void on_reloaded(void *arg, bool well, json_t *messages)
@@ -457,12 +456,15 @@ static void on_reloaded(void *arg, bool well, json_t *messages)
 		log_error("the configuration is wrong; the old one stays");
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(uv_poll_t *handle, int status, int events)
 {
 	struct daemon *d = handle->data;
-	if (d->stopping)
+	struct signalfd_siginfo info;
+	(void)status;
+	(void)events;
+	if (read(d->signals_fd, &info, sizeof(info)) != (ssize_t)sizeof(info) || d->stopping)
 		return;
-	if (number != SIGHUP)
+	if (info.ssi_signo != SIGHUP)
 		stop(d);
 	else if (!start_reload(d, on_reloaded, NULL))
 		log_error("the configuration is not reread: %s", result_text(RESULT_NO_MEMORY));
@@ -485,24 +487,34 @@ static json_t *about(void *arg)
 			 d->config_path, "listen", listen);
 }
 
-static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
-
-static void start_signals(struct daemon *d)
+// They are blocked in every thread, from here to the process's end, and read from a descriptor:
+// a second one can never kill what still stops. Who started us may have had them ignored.
+static enum result start_signals(struct daemon *d)
 {
-	for (size_t i = 0; i < SIGNALS; i++) {
-		uv_signal_init(&d->loop, &d->signals[i]);
-		d->signals[i].data = d;
-		uv_signal_start(&d->signals[i], on_signal, signal_numbers[i]);
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(&set, numbers[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		signal(numbers[i], SIG_DFL);
+	d->signals_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (d->signals_fd < 0) {
+		log_error("signalfd: %s", strerror(errno));
+		return RESULT_IO;
 	}
+	d->signals.data = d;
+	uv_poll_init(&d->loop, &d->signals, d->signals_fd);
+	uv_poll_start(&d->signals, UV_READABLE, on_signal);
+	return RESULT_OK;
 }
 
 static void end_signals(struct daemon *d)
 {
-	for (size_t i = 0; i < SIGNALS; i++) {
-		uv_close((uv_handle_t *)&d->signals[i], NULL);
-		signal(signal_numbers[i], SIG_IGN);
-	}
+	uv_close((uv_handle_t *)&d->signals, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
+	close(d->signals_fd);
 }
 
 // One descriptor for each TCP connection, and some.
@@ -634,12 +646,15 @@ static enum result start(struct daemon *d)
 static int run(struct daemon *d)
 {
 	uv_loop_init(&d->loop);
+	if (start_signals(d) != RESULT_OK) {
+		uv_loop_close(&d->loop);
+		return EXIT_FAILURE;
+	}
 	d->reload = (struct reload){
 		.loop = &d->loop, .path = d->config_path, .apply = apply, .arg = d
 	};
 	rcu_reader_register();
 	rcu_reader_offline();
-	start_signals(d);
 	d->started_unix_s = loop_time().unix_s;
 	enum result r = start(d);
 	malloc_trim(0); // reading configuration and store takes many times what it leaves
