@@ -22,18 +22,6 @@ DEFAULTS = {"pairs": 1, "names": 50_000}
 TIMEOUT_S = 240
 WINDOW = 64
 STEADY_S = 3
-FIVE = """$TTL 3600
-@ SOA ns1 hostmaster 1 3600 600 604800 300
-@ NS ns1
-ns1 A 192.0.2.1
-ns1 AAAA 2001:db8::1
-www A 192.0.2.2
-"""
-
-
-def origins(count):
-    return [f"zone{i * 2654435761 % 2**32:08x}.example" for i in range(count)]
-
 
 def query_of(zone):
     """A query for its SOA record, without the id."""
@@ -191,10 +179,10 @@ def ours(stage, names):
 
 
 def rows(options):
-    names = origins(options.names)
+    names = zones.many_origins(options.names)
     measured = {name: [] for name in ("us", "knot", "nsd", "octets", "restart", "again")}
     with a_stage() as stage:
-        five = zones.write(os.path.join(stage.dir, "five"), FIVE)
+        five = zones.write(os.path.join(stage.dir, "five"), zones.FIVE)
         stage.started.append(peers.Knot(stage.clients, stage.dir, {n: five for n in names},
                                         key=peers.KEY, notify=()).start(timeout=120))
         base = empty_octets(stage)

@@ -57,6 +57,21 @@ def many_names(count, first=0):
                    for i in range(first, first + count))
 
 
+# Five records of any zone, its origin being the server's to know.
+FIVE = """$TTL 3600
+@ SOA ns1 hostmaster 1 3600 600 604800 300
+@ NS ns1
+ns1 A 192.0.2.1
+ns1 AAAA 2001:db8::1
+www A 192.0.2.2
+"""
+
+
+def many_origins(count):
+    """Names of `count` zones, in no order."""
+    return [f"zone{i * 2654435761 % 2**32:08x}.example" for i in range(count)]
+
+
 def changing_zone(origin, serial, names=0):
     """A zone of which every version changes, adds and removes a little."""
     # NSD 4.6 adds all records of the apex again, whatever has changed: none but the least.
