@@ -601,6 +601,16 @@ uint64_t store_read_deltas(struct store_source *s, const uint8_t *apex, struct s
 
 // ---- states
 
+// A primary's: family, address, port.
+static void get_address(struct wire *w, uint8_t *family, uint8_t address[16], uint16_t *port)
+{
+	*family = wire_u8(w);
+	const uint8_t *octets = wire_take(w, 16);
+	if (octets)
+		memcpy(address, octets, 16);
+	*port = wire_u16(w);
+}
+
 static void put_primary(struct wire_out *o, const struct store_primary *p)
 {
 	wire_put_u8(o, p->family);
@@ -665,11 +675,7 @@ static bool get_transfer(struct wire *w, struct store_transfer *t)
 	t->unix_s = get_u64(w);
 	if (!t->unix_s)
 		return true;
-	t->family = wire_u8(w);
-	const uint8_t *address = wire_take(w, sizeof(t->address));
-	if (address)
-		memcpy(t->address, address, sizeof(t->address));
-	t->port = wire_u16(w);
+	get_address(w, &t->family, t->address, &t->port);
 	t->kind = wire_u8(w);
 	t->form = wire_u8(w);
 	uint8_t flags = wire_u8(w);
@@ -718,11 +724,7 @@ size_t store_state_write(const struct store_state *state, const void *key, size_
 
 static void get_primary(struct wire *w, struct store_primary *p)
 {
-	p->family = wire_u8(w);
-	const uint8_t *address = wire_take(w, sizeof(p->address));
-	if (address)
-		memcpy(p->address, address, sizeof(p->address));
-	p->port = wire_u16(w);
+	get_address(w, &p->family, p->address, &p->port);
 	p->unix_s = get_u64(w);
 	p->kind = wire_u8(w);
 	p->reason = wire_u8(w);
