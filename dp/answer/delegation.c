@@ -35,6 +35,19 @@ static const uint8_t *label_before(const struct query *q, unsigned octets)
 	return label;
 }
 
+// Whether a name ends in the last `octets` octets of the question, which begin at `end`. What
+// is longer of it goes: `*left` counts the octets behind `*at`, `*before` is the label before.
+static inline bool ends_in(const uint8_t *end, unsigned octets, const uint8_t **at, unsigned *left,
+			   const uint8_t **before)
+{
+	while (*left > octets) {
+		*before = *at;
+		*left -= 1u + **at;
+		*at += 1 + **at;
+	}
+	return *left == octets && name_octets_equal(*at, end, octets);
+}
+
 // False if the question shows something else of the name, or has another label in common.
 static bool find_shown(const struct reply *r, const struct query *q, const uint8_t *cut,
 		       const uint8_t *name, struct shown *out)
@@ -43,24 +56,14 @@ static bool find_shown(const struct reply *r, const struct query *q, const uint8
 	unsigned cut_octets = (unsigned)(end - cut), apex_octets = (unsigned)(end - apex);
 	unsigned left = (unsigned)name_length(name);
 	const uint8_t *before = NULL, *at = name;
-	while (left > cut_octets) {
-		before = at;
-		left -= 1u + *at;
-		at += 1 + *at;
-	}
-	if (left == cut_octets && name_octets_equal(at, cut, cut_octets)) {
+	if (ends_in(cut, cut_octets, &at, &left, &before)) {
 		out->octets = cut_octets;
 		out->place = (uint16_t)(REPLY_QNAME_PLACE + (cut - q->qname));
 		out->are = SERVERS_BELOW;
 		out->before = label_before(q, cut_octets);
 		return before && (!out->before || !label_equal(before, out->before));
 	}
-	while (left > apex_octets) {
-		before = at;
-		left -= 1u + *at;
-		at += 1 + *at;
-	}
-	if (left == apex_octets && name_octets_equal(at, apex, apex_octets)) {
+	if (ends_in(apex, apex_octets, &at, &left, &before)) {
 		out->octets = apex_octets;
 		out->place = (uint16_t)(*apex ? REPLY_QNAME_PLACE + r->apex_at : 0);
 		out->are = SERVERS_BESIDE;
