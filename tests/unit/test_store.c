@@ -779,17 +779,31 @@ static bool fails(struct fixture *f)
 	return stats_of(f).failing;
 }
 
+// A folder on a file system of its own, of the size that `options` say. False where there can
+// be none.
+static bool mount_folder(char folder[64], const char *options)
+{
+	make_folder(folder);
+	if (mount("tmpfs", folder, "tmpfs", 0, options) == 0)
+		return true;
+	printf("skipped: no mount: %s ", strerror(errno));
+	rmdir(folder);
+	return false;
+}
+
+static void unmount_folder(const char *folder)
+{
+	umount(folder);
+	rmdir(folder);
+}
+
 // Not even a fresh file has room: nothing is left of it.
 static void test_no_room_at_all(void)
 {
 	char folder[64], path[128];
 	struct fixture f;
-	make_folder(folder);
-	if (mount("tmpfs", folder, "tmpfs", 0, "size=4k") != 0) {
-		printf("skipped: no mount: %s ", strerror(errno));
-		rmdir(folder);
+	if (!mount_folder(folder, "size=4k"))
 		return;
-	}
 	log_set_level(LOG_LEVEL_ERROR - 1);
 	begin(&f, folder);
 	store_whole(&f, "small.example", small_text);
@@ -801,8 +815,7 @@ static void test_no_room_at_all(void)
 	CU_ASSERT(settled(zone_of(&f, "small.example")));
 	end(&f);
 	log_set_level(LOG_LEVEL_ERROR);
-	umount(folder);
-	rmdir(folder);
+	unmount_folder(folder);
 }
 
 // LMDB's: fails at the meta pages as long as the test says so.
@@ -851,12 +864,8 @@ static void test_full_disk(void)
 	char folder[64];
 	struct fixture f;
 	struct store_timers got;
-	make_folder(folder);
-	if (mount("tmpfs", folder, "tmpfs", 0, "size=64k") != 0) {
-		printf("skipped: no mount: %s ", strerror(errno));
-		rmdir(folder);
+	if (!mount_folder(folder, "size=64k"))
 		return;
-	}
 	log_set_level(LOG_LEVEL_ERROR - 1);
 	begin(&f, folder);
 	char *large = large_text(3, 5000);
@@ -876,8 +885,7 @@ static void test_full_disk(void)
 	end(&f);
 	log_set_level(LOG_LEVEL_ERROR);
 	free(large);
-	umount(folder);
-	rmdir(folder);
+	unmount_folder(folder);
 }
 
 // What is stored cannot be read for now, for the reader is ended from without: that is
