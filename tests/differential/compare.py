@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whether two servers' replies to one query say the same, and what a reply is a case of.
 
-Rcode, flags (CD apart), question and answer must be equal; the authority section too,
-except that NS records are optional where there is an answer, and that denial may differ if
-both prove what the reply says. The additional section and what OPT holds are free. If any
-server truncates, only rcode and TC count; but if we do not while a peer does, our reply must
-say what the peer's says over TCP; and a peer that leaves out addresses of servers below the
-cut (RFC 9471 section 3.1), or what its proof would need, without truncating does not count
-against one who truncates. Where we prove what we say and no peer does, proofs do not count.
+Rcode, flags (CD apart), question and answer must be equal; the authority section too, except that
+NS records are optional where there is an answer, and that denial may differ if both prove what the
+reply says. The additional section and what OPT holds are free. If any server truncates, only rcode
+and TC count, and NOERROR of a peer that is full may be that of an alias it stopped at, where over
+TCP it has the rcode of the end (RFC 6604 section 3), as ours; but if we do not while a peer does,
+our reply must say what the peer's says over TCP; and a peer that leaves out addresses of servers
+below the cut (RFC 9471 section 3.1), or what its proof would need, without truncating does not
+count against one who truncates. Where we prove what we say and no peer does, proofs do not count.
 Of aliases more than five the common part counts. Where an alias leads to another zone that is
 served, the authority section would be that zone's: a server may look there or leave it to the
-resolver, which asks anew (RFC 1034 sections 4.3.2 and 5.3.3), so it is free. ANY, and RRSIG
-alike, may be answered with any of what there is (RFC 8482), which the peers say over TCP.
+resolver, which asks anew (RFC 1034 sections 4.3.2 and 5.3.3), so it is free. ANY, and RRSIG alike,
+may be answered with any of what there is (RFC 8482), which the peers say over TCP.
 """
 
 import struct
@@ -150,7 +151,9 @@ def truncated_difference(query, pair, whole, said, names):
         return difference(query, ours, theirs_whole, said, names)
     if long_alias(query, ours_whole, theirs_whole):
         return ""
-    if ours.rcode != theirs.rcode:
+    stopped = theirs.flags & TC and theirs.rcode == dns.rcode.NOERROR
+    end = theirs_whole if stopped and not isinstance(theirs_whole, str) else theirs
+    if ours.rcode not in (theirs.rcode, end.rcode):
         return "rcode"
     return "tc" if (ours.flags ^ theirs.flags) & TC else ""
 

@@ -129,6 +129,9 @@ def test_truncation():
     assert judged(q, full, tc, whole=(full, reply(q, [A2]))) == ["answer"]
     assert judged(q, tc, reply(q, flags=dns.flags.AA | dns.flags.TC, rcode=3),
                   whole=(full,) * 2) == ["rcode"]
+    too_long = reply(q, [A1], rcode=6)
+    tc_too_long = reply(q, flags=dns.flags.AA | dns.flags.TC, rcode=6)
+    assert judged(q, tc_too_long, tc, tc, whole=(too_long, too_long, full)) == ["", "rcode"]
 
 
 def test_missing_glue_does_not_count_against_tc():
