@@ -153,6 +153,14 @@ void control_respond(struct control_connection *n, json_t *response, FILE *body)
 		uv_read_stop((uv_stream_t *)&n->pipe);
 }
 
+void control_send(struct control_connection *n, FILE *response)
+{
+	n->task = NULL;
+	n->body = response;
+	if (!send_body(n) && !n->closing)
+		serve(n);
+}
+
 // Whether one more may wait, if that is what the request comes to.
 static bool may_wait(const struct control *c, enum control_command command)
 {
@@ -235,10 +243,32 @@ static void start_reading(struct control_connection *n)
 		close_connection(n);
 }
 
+// Whether the peer has closed its socket, and not just its direction: of a connection
+// that waits for its task nothing is read that would tell.
+static bool has_left(const struct control_connection *n)
+{
+	struct pollfd p = { 0 };
+	return uv_fileno((const uv_handle_t *)&n->pipe, &p.fd) == 0 && poll(&p, 1, 0) > 0 &&
+	       (p.revents & (POLLHUP | POLLERR));
+}
+
+// Those whose peers have left, and have not been noticed yet, make room.
+static void close_left(struct control *c)
+{
+	struct control_connection *n, *next;
+	for (n = c->connections; n; n = next) {
+		next = n->next;
+		if (has_left(n))
+			close_connection(n);
+	}
+}
+
 // Without memory it waits for the next sweep: libuv calls nobody before it is accepted.
 static void accept_connection(struct control *c)
 {
 	uv_stream_t *server = (uv_stream_t *)&c->pipe;
+	if (c->count >= CONNECTIONS_MAX)
+		close_left(c);
 	struct control_connection *n = calloc(1, sizeof(*n));
 	c->unaccepted = !n;
 	if (!n)
@@ -290,15 +320,6 @@ static int start_listening(struct control *c)
 	if (e)
 		uv_close((uv_handle_t *)&c->pipe, on_pipe_closed);
 	return e;
-}
-
-// Whether the peer has closed its socket, and not just its direction: of a connection
-// that waits for its task nothing is read that would tell.
-static bool has_left(const struct control_connection *n)
-{
-	struct pollfd p = { 0 };
-	return uv_fileno((const uv_handle_t *)&n->pipe, &p.fd) == 0 && poll(&p, 1, 0) > 0 &&
-	       (p.revents & (POLLHUP | POLLERR));
 }
 
 static void on_idle_timer(uv_timer_t *timer)

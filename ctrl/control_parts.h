@@ -32,7 +32,12 @@ json_t *control_run(struct control *c, const struct control_request *request);
 json_t *control_error(const char *text);
 json_t *control_success(json_t *result);
 
-// What takes its time: a dump, or waiting for a serial.
+// What every list of zones tells of one. Reads the view: the caller is online.
+json_t *control_zone_row(const struct catalog *view, const struct zone_status *s);
+// What it is, as bits of enum control_only.
+unsigned control_zone_kinds(const struct zone_status *s);
+
+// What takes its time: a dump, a list of zones, or waiting for a serial.
 struct control_task;
 
 bool control_is_slow(enum control_command command);
@@ -47,3 +52,5 @@ void control_task_leave(struct control_task *t);
 // Sends a response, and behind it what `body` holds from its start, which is
 // closed then; NULL: nothing.
 void control_respond(struct control_connection *n, json_t *response, FILE *body);
+// Sends a response of a task that is in a file, from where that stands; closes it.
+void control_send(struct control_connection *n, FILE *response);

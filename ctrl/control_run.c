@@ -67,8 +67,7 @@ static void add_link(json_t *out, bool known, uint64_t since_unix_s,
 	}
 }
 
-// What every list of zones tells of one. Reads the view: the caller is online.
-static json_t *zone_row(const struct catalog *view, const struct zone_status *s)
+json_t *control_zone_row(const struct catalog *view, const struct zone_status *s)
 {
 	json_t *row = json_object();
 	const struct zone *z = catalog_zone(view, s->name);
@@ -201,27 +200,11 @@ static_assert(ZONE_NOT_LOADED == (int)CONTROL_ONLY_NOT_LOADED &&
 		      ZONE_EXPIRED == (int)CONTROL_ONLY_EXPIRED,
 	      "a state is a kind");
 
-// What it is, as bits of enum control_only.
-static unsigned kinds_of(const struct zone_status *s)
+unsigned control_zone_kinds(const struct zone_status *s)
 {
 	bool blocked = zone_link(s->primaries, s->primary_count).primary;
 	return 1u << s->fsm->data | (blocked ? 1u << CONTROL_ONLY_BLOCKED : 0) |
 	       (s->fsm->frozen ? 1u << CONTROL_ONLY_FROZEN : 0);
-}
-
-static json_t *run_zones(struct control *c, unsigned only)
-{
-	json_t *list = json_array();
-	rcu_reader_online();
-	const struct catalog *view = zonedb_view(c->options.db);
-	for (size_t i = 0; i < zones_count(c->options.zones); i++) {
-		struct zone_status s;
-		zones_status_at(c->options.zones, i, &s);
-		if (!only || (kinds_of(&s) & only))
-			json_array_append_new(list, zone_row(view, &s));
-	}
-	rcu_reader_offline();
-	return control_success(json_pack("{s:o}", "zones", list));
 }
 
 static json_t *run_zone_status(struct control *c, const uint8_t *apex)
@@ -233,7 +216,7 @@ static json_t *run_zone_status(struct control *c, const uint8_t *apex)
 		return control_error("no such zone is configured");
 	rcu_reader_online();
 	const struct catalog *view = zonedb_view(c->options.db);
-	json_t *out = zone_row(view, &s);
+	json_t *out = control_zone_row(view, &s);
 	const struct zone *z = catalog_zone(view, apex);
 	json_object_set_new(out, "names", json_integer(z ? (json_int_t)zone_node_count(z) : 0));
 	json_object_set_new(out, "memory_octets", json_integer(z ? (json_int_t)zone_octets(z) : 0));
@@ -262,7 +245,7 @@ static json_t *count_states(struct control *c)
 		struct zone_status s;
 		zones_status_at(c->options.zones, i, &s);
 		for (unsigned k = 0; k < CONTROL_ONLY_COUNT; k++)
-			counts[k] += kinds_of(&s) >> k & 1;
+			counts[k] += control_zone_kinds(&s) >> k & 1;
 	}
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "configured", (json_int_t)total,
 			 "served", counts[CONTROL_ONLY_SERVED], "not_loaded",
@@ -419,7 +402,6 @@ json_t *control_run(struct control *c, const struct control_request *request)
 	const uint8_t *apex = request->zone.wire;
 	switch (request->command) {
 	case CONTROL_STATUS: return run_status(c);
-	case CONTROL_ZONES: return run_zones(c, request->only);
 	case CONTROL_ZONE_STATUS: return run_zone_status(c, apex);
 	case CONTROL_ZONE_REFRESH:
 	case CONTROL_ZONE_RETRANSFER:

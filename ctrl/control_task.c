@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Commands of the control socket that take their time: dumps, waiting, reading the
-// configuration, and what must be on the disk before it is said to be done.
+// Commands of the control socket that take their time: dumps, lists of all zones, waiting,
+// reading the configuration, and what must be on the disk before it is said to be done.
 //
-// A dump is written into a file without a name by a thread of libuv's, which is
-// an RCU reader while it does so, and then sent. A connection that closes leaves
-// its task behind, which then ends alone.
+// A dump is written into a file without a name by a thread of libuv's, which is an RCU reader
+// while it does so, and then sent. A list is written into one by the loop, some zones between
+// any two looks at what else there is to do. A connection that closes leaves its task behind,
+// which then ends alone.
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "understudy/serial.h"
 #include "zone_text.h"
 
+#define SLICE_ZONES  64 // of a list: about a millisecond
 #define LOOK_MS      5
 #define LOOKERS_A_MS 10 // so many more who wait make each look a millisecond more seldom
 #define WHY_OCTETS   1024
@@ -25,8 +27,12 @@ struct control_task {
 	uv_work_t work;
 	uv_timer_t timer;
 	uint64_t until_ms;
-	// Of a dump.
+	// Of a dump, or a list.
 	FILE *out;
+	// Of a list.
+	uv_idle_t idle;
+	bool begun, rows; // `last` was looked at; there are rows
+	struct name last;
 	enum result result;
 	uint32_t serial;
 	// Of a zone that comes or goes: what is wrong.
@@ -39,9 +45,9 @@ struct control_task {
 
 bool control_is_slow(enum control_command command)
 {
-	return command == CONTROL_ZONE_DUMP || command == CONTROL_ZONE_WAIT ||
-	       command == CONTROL_ZONE_ADD || command == CONTROL_ZONE_REMOVE ||
-	       command == CONTROL_RELOAD;
+	return command == CONTROL_ZONES || command == CONTROL_ZONE_DUMP ||
+	       command == CONTROL_ZONE_WAIT || command == CONTROL_ZONE_ADD ||
+	       command == CONTROL_ZONE_REMOVE || command == CONTROL_RELOAD;
 }
 
 bool control_is_patient(enum control_command command)
@@ -92,6 +98,86 @@ static void after_dump(uv_work_t *work, int status)
 	if (out)
 		fclose(out);
 	free(t);
+}
+
+static bool start_dump(struct control_task *t)
+{
+	t->out = tmpfile();
+	return t->out && uv_queue_work(t->control->options.loop, &t->work, dump, after_dump) == 0;
+}
+
+// ---- the list of zones
+
+static void on_idle_closed(uv_handle_t *handle)
+{
+	struct control_task *t = handle->data;
+	if (t->out)
+		fclose(t->out);
+	free(t);
+}
+
+static bool write_row(struct control_task *t, const struct catalog *view,
+		      const struct zone_status *s)
+{
+	json_t *row = control_zone_row(view, s);
+	bool well = (!t->rows || fputc(',', t->out) != EOF) &&
+		    json_dumpf(row, t->out, JSON_COMPACT) == 0;
+	json_decref(row);
+	t->rows = true;
+	return well;
+}
+
+// The zones behind the last, some of them; of zones that come or go meanwhile no other is
+// missed or told of twice. False if they could not be written.
+static bool write_slice(struct control_task *t, bool *end)
+{
+	const struct control_options *o = &t->control->options;
+	size_t at = t->begun ? zones_behind(o->zones, t->last.wire) : 0;
+	size_t count = zones_count(o->zones);
+	size_t stop = count - at > SLICE_ZONES ? at + SLICE_ZONES : count;
+	bool well = true;
+	rcu_reader_online();
+	const struct catalog *view = zonedb_view(o->db);
+	for (; well && at < stop; at++) {
+		struct zone_status s;
+		zones_status_at(o->zones, at, &s);
+		if (!t->request.only || (control_zone_kinds(&s) & t->request.only))
+			well = write_row(t, view, &s);
+		name_copy(&t->last, s.name);
+		t->begun = true;
+	}
+	rcu_reader_offline();
+	*end = stop == count;
+	return well;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	struct control_task *t = idle->data;
+	struct control_connection *n = t->connection;
+	bool end = false, well = write_slice(t, &end);
+	if (well && !end)
+		return;
+	t->connection = NULL;
+	if (well && fputs("]}}\n", t->out) != EOF && fflush(t->out) == 0) {
+		rewind(t->out);
+		control_send(n, t->out);
+		t->out = NULL;
+	} else {
+		control_respond(n,
+				control_error("the list could not be written to a temporary file"),
+				NULL);
+	}
+	uv_close((uv_handle_t *)idle, on_idle_closed);
+}
+
+static bool start_list(struct control_task *t)
+{
+	t->out = tmpfile();
+	if (!t->out || fputs("{\"ok\":true,\"result\":{\"zones\":[", t->out) == EOF)
+		return false;
+	uv_idle_init(t->control->options.loop, &t->idle);
+	return uv_idle_start(&t->idle, on_idle) == 0;
 }
 
 // ---- waiting
@@ -187,6 +273,14 @@ static void on_look(uv_timer_t *timer)
 		end_wait(t, came_not(t));
 }
 
+static bool start_wait(struct control_task *t)
+{
+	const struct control *c = t->control;
+	t->until_ms = loop_time().monotonic_ms + (uint64_t)t->request.timeout_s * 1000;
+	uv_timer_init(c->options.loop, &t->timer);
+	return uv_timer_start(&t->timer, on_look, 0, LOOK_MS + c->waiting / LOOKERS_A_MS) == 0;
+}
+
 // ---- zones that come and go
 
 static void sync_additions(uv_work_t *work)
@@ -236,7 +330,24 @@ static void on_reloaded(void *arg, bool well, json_t *messages)
 	free(t);
 }
 
+static bool start_reload(struct control_task *t)
+{
+	const struct control_hooks *hooks = &t->control->options.hooks;
+	return hooks->reload(hooks->arg, on_reloaded, t);
+}
+
 // ---- tasks
+
+static bool start(struct control_task *t)
+{
+	switch (t->request.command) {
+	case CONTROL_ZONES: return start_list(t);
+	case CONTROL_ZONE_DUMP: return start_dump(t);
+	case CONTROL_ZONE_WAIT: return start_wait(t);
+	case CONTROL_RELOAD: return start_reload(t);
+	default: return start_change(t);
+	}
+}
 
 struct control_task *control_task_start(struct control *c, struct control_connection *n,
 					const struct control_request *request)
@@ -247,23 +358,8 @@ struct control_task *control_task_start(struct control *c, struct control_connec
 	t->control = c;
 	t->connection = n;
 	t->request = *request;
-	t->work.data = t->timer.data = t;
-	if (request->command == CONTROL_ZONE_WAIT) {
-		t->until_ms = loop_time().monotonic_ms + (uint64_t)request->timeout_s * 1000;
-		uv_timer_init(c->options.loop, &t->timer);
-		uv_timer_start(&t->timer, on_look, 0, LOOK_MS + c->waiting / LOOKERS_A_MS);
-		return t;
-	}
-	if (request->command != CONTROL_ZONE_DUMP) {
-		const struct control_hooks *hooks = &c->options.hooks;
-		if (request->command == CONTROL_RELOAD ? hooks->reload(hooks->arg, on_reloaded, t)
-						       : start_change(t))
-			return t;
-		free(t);
-		return NULL;
-	}
-	t->out = tmpfile();
-	if (t->out && uv_queue_work(c->options.loop, &t->work, dump, after_dump) == 0)
+	t->work.data = t->timer.data = t->idle.data = t;
+	if (start(t))
 		return t;
 	if (t->out)
 		fclose(t->out);
@@ -276,4 +372,6 @@ void control_task_leave(struct control_task *t)
 	t->connection = NULL;
 	if (t->request.command == CONTROL_ZONE_WAIT)
 		uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+	else if (t->request.command == CONTROL_ZONES)
+		uv_close((uv_handle_t *)&t->idle, on_idle_closed);
 }

@@ -168,6 +168,8 @@ enum result zones_status(const struct zones *zones, const uint8_t *apex, struct 
 size_t zones_count(const struct zones *zones);
 // i below the count; in canonical order of the names.
 void zones_status_at(const struct zones *zones, size_t i, struct zone_status *out);
+// The place of the first zone whose name is behind this one's.
+size_t zones_behind(const struct zones *zones, const uint8_t *name);
 
 struct zones_stats {
 	uint64_t soa_ok, soa_failed;

@@ -244,6 +244,12 @@ void zones_status_at(const struct zones *zones, size_t i, struct zone_status *ou
 	fill_status(zones->list[i], out);
 }
 
+size_t zones_behind(const struct zones *zones, const uint8_t *name)
+{
+	size_t at = zones_place(zones, name);
+	return at + (at < zones->count && name_equal(zones->list[at]->config->name, name));
+}
+
 const struct zones_stats *zones_stats(const struct zones *zones)
 {
 	struct zones_stats *s = (struct zones_stats *)(uintptr_t)&zones->stats;

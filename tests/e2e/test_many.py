@@ -3,6 +3,8 @@
 much. bench/run zones has the figures; this notices when they are far off."""
 
 import re
+import socket
+import time
 
 import dns.flags
 import dns.message
@@ -39,6 +41,19 @@ def served(server):
     return server.ctl_json("status")["zones"]["served"]
 
 
+def must_list_all(server):
+    """In their order, each once; and those who hang up in the middle are no trouble."""
+    for pause in (0, 0.001, 0.01):
+        with socket.socket(socket.AF_UNIX) as gone:
+            gone.connect(server.path("sock"))
+            gone.sendall(b'{"command":"zones"}\n')
+            time.sleep(pause)
+    rows = server.ctl_json("zones")["zones"]
+    assert [row["zone"] for row in rows] == sorted(name + "." for name in NAMES)
+    assert {row["serial"] for row in rows} == {1}
+    assert server.ctl_json("zones", "--blocked")["zones"] == []
+
+
 def test_many_zones(stage, tmp_path):
     five = zones.write(str(tmp_path / "five"), zones.FIVE)
     primary = stage.peer(Knot, {name: five for name in NAMES}, key=KEY, notify=())
@@ -54,6 +69,7 @@ def test_many_zones(stage, tmp_path):
     held = (heap_octets(server.process.pid) - without) / COUNT
     print(f"{held:.0f} octets of the heap a zone")
     assert held < HEAP_OCTETS_A_ZONE
+    must_list_all(server)
     primary.stop()
     server.stop()
     server.start()
