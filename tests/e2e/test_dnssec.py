@@ -10,6 +10,7 @@ import pytest
 
 from harness import net, zones
 from harness.peers import KEY, Bind
+from harness.signing import dnssec_signzone, ldns_signzone, make_keys, run
 
 BODY = """
 www      A      192.0.2.10
@@ -52,43 +53,6 @@ CASES = [
 # is the wildcard's (RFC 5155 section 9.2).
 CASES_OPT_OUT = {("a.wild", "A"): INSECURE, ("b.a.wild", "A"): INSECURE,
                  ("a.walias", "A"): INSECURE, ("a.walias", "MX"): INSECURE}
-
-
-def run(*argv):
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def make_keys(folder, origin):
-    """A key that signs keys and one that signs the rest; their base names."""
-    return [os.path.join(folder, run("dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", *flags,
-                                     "-K", folder, origin).strip())
-            for flags in (["-f", "KSK"], [])]
-
-
-def with_keys(keys, text):
-    for key in keys:
-        with open(key + ".key", encoding="ascii") as f:
-            text += f.read()
-    return text
-
-
-def dnssec_signzone(*options):
-    def sign(folder, origin, text, keys):
-        source = zones.write(os.path.join(folder, "unsigned"), with_keys(keys, text))
-        run("dnssec-signzone", "-K", folder, "-d", folder, "-o", origin, *options, "-k", keys[0],
-            "-f", source + ".signed", source, keys[1])
-        return source + ".signed"
-    return sign
-
-
-def ldns_signzone(*options):
-    def sign(folder, origin, text, keys):
-        source = zones.write(os.path.join(folder, "unsigned"), with_keys(keys, text))
-        run("ldns-signzone", "-o", origin, *options, "-f", source + ".signed", source, *keys)
-        return source + ".signed"
-    return sign
 
 
 WAYS = {
