@@ -109,6 +109,15 @@ static void add_content(json_t *out, const struct zone_status *s)
 	json_object_set_new(out, "signatures", json_string(zone_signatures_text(s->signatures)));
 }
 
+// Its signatures of our serial that are later than ours.
+static json_t *resigned_json(const struct zone_primary_status *p)
+{
+	if (p->resigned == ZONE_RESIGNED_NOT)
+		return json_null();
+	return json_pack("{s:I, s:b}", "inception", (json_int_t)zone_resigned_unix_s(p), "missed",
+			 p->resigned == ZONE_RESIGNED_MISSED);
+}
+
 static json_t *primary_json(const struct zone_primary_status *p)
 {
 	char address[CONFIG_ADDRESS_TEXT], key[NAME_TEXT_SIZE], text[ZONE_REASON_TEXT];
@@ -137,6 +146,7 @@ static json_t *primary_json(const struct zone_primary_status *p)
 	json_object_set_new(out, "last_success", time_or_null(p->success_unix_s));
 	json_object_set_new(out, "serial",
 			    p->success_unix_s ? json_integer(p->serial) : json_null());
+	json_object_set_new(out, "resigned", resigned_json(p));
 	return out;
 }
 

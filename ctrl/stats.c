@@ -89,6 +89,7 @@ json_t *stats_zones(const struct zones_stats *s)
 	put(out, "notifies_given_up", s->notifies_given_up);
 	put(out, "expired", s->expired);
 	put(out, "same_serial", s->same_serial);
+	put(out, "resigned", s->resigned);
 	put(out, "alarms", s->alarms);
 	put(out, "hooks_run", s->hooks_run);
 	put(out, "hooks_failed", s->hooks_failed);

@@ -21,7 +21,6 @@
 #define LARGE_NODES    10000u // a zone of more is walked
 #define LARGE_EVERY_MS 60000u // once in this time
 #define LATER_EVERY_MS 1000
-#define EXPIRATION_AT  8  // in the rdata of RRSIG
 #define ZONE_COST      10 // nodes, for what a zone takes beside its own
 
 // One zone's survey. While the thread works, what it reads and writes is its own.
@@ -156,7 +155,7 @@ static void see_node(const struct surveys *s, struct survey_walk *walk,
 		const uint8_t *record = set.records;
 		for (uint32_t i = 0; i < set.count; i++, record = rrset_next_record(record)) {
 			// Serial number arithmetic: at most 68 years before or after now.
-			uint32_t expires = wire_peek_be32(record + 2 + EXPIRATION_AT);
+			uint32_t expires = wire_peek_be32(record + 2 + RRSIG_EXPIRATION_AT);
 			int64_t at_unix_s = (int64_t)s->now_unix_s +
 					    (int32_t)(expires - (uint32_t)s->now_unix_s);
 			if (at_unix_s < walk->earliest_unix_s)

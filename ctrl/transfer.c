@@ -242,6 +242,7 @@ static bool new_engine(struct transfer *t, bool udp)
 		.id = (uint16_t)loop_random(),
 		.udp = udp,
 		.edns = t->options.edns && !t->plain,
+		.dnssec = t->options.dnssec,
 		.base = t->options.base,
 		.budget = t->options.budget,
 		.refuse_out_of_zone = t->options.refuse_out_of_zone,

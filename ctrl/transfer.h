@@ -25,6 +25,7 @@ struct transfer_options {
 	enum xfr_kind kind;
 	bool udp;                   // ask over UDP first; not for XFR_AXFR, nor with TLS
 	bool edns;                  // use EDNS as long as the primary lets it pass
+	bool dnssec;                // XFR_SOA: ask for its signatures as well
 	bool refuse_out_of_zone;    // records outside of the zone make it fail
 	const uint8_t *apex;        // copied
 	const struct tsig_key *key; // NULL = unsigned; copied

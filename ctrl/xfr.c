@@ -45,7 +45,7 @@ struct xfr {
 	uint64_t budget_used; // of it
 	uint64_t max_records, max_octets;
 	uint32_t max_duration_ms, max_idle_ms;
-	bool edns, refuse_out_of_zone;
+	bool edns, dnssec, refuse_out_of_zone;
 	struct soa base; // IXFR: of the version that we hold
 
 	enum xfr_status status;
@@ -66,6 +66,8 @@ struct xfr {
 	bool surplus; // more came than was asked for
 	bool has_expire;
 	uint32_t expire_s; // RFC 7314
+	bool soa_signed;
+	uint32_t inception; // the latest of the SOA record's signatures
 
 	size_t request_mac_len;
 	uint8_t request_mac[TSIG_MAC_MAX];
@@ -133,12 +135,12 @@ static void put_base(struct wire_out *w, const struct xfr *x)
 }
 
 // OPT, with an empty EXPIRE option: "tell yours" (RFC 7314 section 2).
-static void put_opt(struct wire_out *w)
+static void put_opt(struct wire_out *w, bool dnssec)
 {
 	wire_put_u8(w, 0);
 	wire_put_u16(w, RRTYPE_OPT);
 	wire_put_u16(w, OPT_UDP_OCTETS);
-	wire_put_u32(w, 0);
+	wire_put_u32(w, dnssec ? EDNS_FLAG_DO : 0);
 	wire_put_u16(w, 4);
 	wire_put_u16(w, OPTION_EXPIRE);
 	wire_put_u16(w, 0);
@@ -160,7 +162,7 @@ static enum result make_query(struct xfr *x, uint64_t now_s)
 	if (x->kind == XFR_IXFR)
 		put_base(&w, x);
 	if (x->edns)
-		put_opt(&w);
+		put_opt(&w, x->dnssec);
 	size_t len = wire_out_len(&w);
 	if (x->has_key) {
 		x->request_mac_len = tsig_key_mac_octets(&x->key);
@@ -193,6 +195,7 @@ enum result xfr_new(const struct xfr_options *options, struct xfr_time now, stru
 	x->max_idle_ms = options->max_idle_ms;
 	x->budget = options->budget;
 	x->edns = options->edns;
+	x->dnssec = options->dnssec;
 	x->refuse_out_of_zone = options->refuse_out_of_zone;
 	if (options->base)
 		x->base = *options->base;
@@ -430,6 +433,29 @@ static enum xfr_reason pass_rest(struct xfr *x, struct wire *w, const struct hea
 
 // --- a SOA query ----------------------------------------------------------
 
+// What a record that could not be read says of itself: true, and the cursor behind it, if that
+// is a signature.
+static bool skip_signature(struct wire *w)
+{
+	if (name_skip(w) != RESULT_OK)
+		return false;
+	uint16_t type = wire_u16(w);
+	wire_take(w, 6); // class, TTL
+	wire_take(w, wire_u16(w));
+	return !w->failed && type == RRTYPE_RRSIG;
+}
+
+static void note_signature(struct xfr *x, const struct record *r)
+{
+	if (r->type != RRTYPE_RRSIG || wire_peek_be16(r->rdata) != RRTYPE_SOA ||
+	    !name_equal(r->owner.wire, x->apex.wire))
+		return;
+	uint32_t inception = wire_peek_be32(r->rdata + RRSIG_INCEPTION_AT);
+	if (!x->soa_signed || serial_newer(inception, x->inception))
+		x->inception = inception;
+	x->soa_signed = true;
+}
+
 static enum xfr_reason take_soa(struct xfr *x, struct wire *w, const struct header *h)
 {
 	struct record record;
@@ -437,10 +463,16 @@ static enum xfr_reason take_soa(struct xfr *x, struct wire *w, const struct head
 	if (!(h->flags & DNS_FLAG_AA))
 		return XFR_REASON_NOTAUTH;
 	for (unsigned i = 0; i < h->answers; i++) {
+		struct wire start = *w;
 		enum xfr_reason reason = read_record(w, &record);
-		if (reason != XFR_REASON_NONE)
-			return reason;
+		if (reason != XFR_REASON_NONE) {
+			*w = start;
+			if (!skip_signature(w)) // it came because we asked: no harm
+				return reason;
+			continue;
+		}
 		x->stats.records++;
+		note_signature(x, &record);
 		if (!is_apex_soa(x, &record))
 			continue;
 		struct soa soa = soa_of(&record);
@@ -836,6 +868,13 @@ bool xfr_expire(const struct xfr *x, uint32_t *expire_s)
 bool xfr_clean(const struct xfr *x)
 {
 	return x->status == XFR_DONE && !x->surplus;
+}
+
+bool xfr_soa_signed(const struct xfr *x, uint32_t *inception)
+{
+	if (x->soa_signed)
+		*inception = x->inception;
+	return x->soa_signed;
 }
 
 struct zone_version *xfr_take_version(struct xfr *x)

@@ -30,6 +30,8 @@
 // A NOTIFY that names a newer serial needs no SOA query: IXFR asks the same. One
 // that names a serial which no primary has yet is remembered (`wanted`), and a few
 // more rounds follow, ever later.
+// A primary that has our serial and later signatures confirms ours; its whole zone is
+// transferred, and the round goes on with the next primary, who may have a newer serial.
 // In ASKING and TRANSFER a NOTIFY or a refresh is remembered (`again`) and leads
 // to another round; a retransfer cancels and starts anew, in any phase.
 // What is published (`data`) changes beside the phase: NOT_LOADED to SERVED by a
@@ -159,6 +161,7 @@ static void start_exchange(struct step *s, enum zone_action_kind kind)
 	struct zone_fsm *z = s->z;
 	z->phase = kind == ZONE_ACTION_QUERY_SOA ? ZONE_FSM_ASKING : ZONE_FSM_TRANSFER;
 	z->differences = kind == ZONE_ACTION_IXFR;
+	z->resigning = false;
 	if (++z->exchange == 0)
 		z->exchange = 1;
 	act(s, (struct zone_action){ .kind = kind, .primary = z->at, .exchange = z->exchange });
@@ -374,7 +377,12 @@ static void on_serial(struct step *s)
 	uint32_t serial = s->event->soa.serial;
 	if (serial == z->soa.serial) {
 		confirm(s);
-		next_primary(s);
+		if (!s->event->resigned) {
+			next_primary(s);
+			return;
+		}
+		start_exchange(s, ZONE_ACTION_AXFR);
+		z->resigning = true;
 	} else if (!serial_newer(serial, z->soa.serial)) {
 		found_older(s);
 	} else if (!refuses(s)) {
@@ -392,7 +400,8 @@ static void on_xfr_done(struct step *s)
 		found_older(s);
 		return;
 	}
-	bool any = z->data == ZONE_NOT_LOADED || z->forced || z->taking_older;
+	bool resigned = z->resigning && got->serial == z->soa.serial;
+	bool any = z->data == ZONE_NOT_LOADED || z->forced || z->taking_older || resigned;
 	if (s->event->current || (!any && !serial_newer(got->serial, z->soa.serial))) {
 		on_serial(s);
 		return;
@@ -402,11 +411,15 @@ static void on_xfr_done(struct step *s)
 	z->soa = *got;
 	z->data = ZONE_SERVED;
 	z->forced = false;
-	z->behind = false;
-	z->mute = false;
 	z->expire_ms = 0;
 	act(s, (struct zone_action){ .kind = ZONE_ACTION_PUBLISH, .exchange = z->exchange });
 	confirm(s);
+	if (resigned) {
+		next_primary(s);
+		return;
+	}
+	z->behind = false;
+	z->mute = false;
 	finish_round(s, true);
 }
 

@@ -59,6 +59,14 @@ enum result zones_freeze(struct zones *zones, const uint8_t *apex, bool frozen);
 // Also RESULT_NO_MEMORY.
 enum result zones_purge(struct zones *zones, const uint8_t *apex);
 
+// Whether a primary was seen to have our serial with later signatures than ours: it signed the
+// zone anew and did not raise the serial.
+enum zone_resigned {
+	ZONE_RESIGNED_NOT,
+	ZONE_RESIGNED_SEEN,  // they are to be transferred
+	ZONE_RESIGNED_MISSED // a whole transfer since then did not bring them
+};
+
 // How the last exchange with one primary of a zone ended.
 struct zone_primary_status {
 	const struct config_primary *primary;
@@ -73,6 +81,8 @@ struct zone_primary_status {
 	uint16_t link_rcode;     // or, of XFR_REASON_LEFT_ALONE, why others were given up
 	uint64_t link_unix_s;    // since when it has been what it is; 0 = never asked
 	uint64_t success_unix_s; // when something last came to a good end; 0 = never
+	uint32_t resigned_s;     // inception of its signatures (zone_resigned_unix_s)
+	uint8_t resigned;        // enum zone_resigned
 };
 
 // The link of the zone: normal if that of a primary is, of those that were asked.
@@ -82,6 +92,9 @@ struct zone_link {
 	const struct zone_primary_status *primary; // whose reason it is, if blocked
 };
 struct zone_link zone_link(const struct zone_primary_status *list, unsigned count);
+
+// When the signatures were made that the primary was seen to have; unless ZONE_RESIGNED_NOT.
+int64_t zone_resigned_unix_s(const struct zone_primary_status *s);
 
 #define ZONE_REASON_TEXT 192
 // A sentence on it, with what more is known; returns buf.
@@ -183,6 +196,7 @@ struct zones_stats {
 	uint64_t alarms; // told of
 	uint64_t hooks_run, hooks_failed, hooks_dropped;
 	uint64_t same_serial; // versions with other content than before, and its serial
+	uint64_t resigned;    // primaries seen to have a serial of ours with later signatures
 	unsigned exchanges;   // under way
 	unsigned waiting;
 };

@@ -60,6 +60,7 @@ static enum result begin_exchange(struct secondary *z)
 		.kind = z->kind,
 		.udp = udp && u->streams_until_ms <= now_ms,
 		.edns = u->plain_until_ms <= now_ms,
+		.dnssec = z->kind == XFR_SOA && secondary_is_signed(z),
 		.apex = z->config->name,
 		.key = p->key,
 		.base = &z->fsm.soa,
@@ -173,6 +174,7 @@ static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 		event.has_expire = xfr_expire(engine, &event.expire_s);
 		event.current = transfer && xfr_form(engine) == XFR_FORM_CURRENT;
 		s->serial = event.soa.serial;
+		event.resigned = !transfer && secondary_see_resigned(z, engine);
 		event.kind = transfer ? ZONE_EVENT_XFR_DONE : ZONE_EVENT_SOA_ANSWER;
 		++*(transfer && !event.current ? &total->transfers_ok : &total->soa_ok);
 		if (is_older(z, &event))
@@ -291,6 +293,7 @@ static void end_exchange(struct secondary *z, const struct transfer *t, enum xfr
 		learn(z, t);
 	if (event.kind == ZONE_EVENT_XFR_DONE && !event.current) {
 		secondary_count_transfer(z, t);
+		secondary_fetched_whole(z);
 		z->fresh = xfr_take_version(transfer_engine(t));
 	}
 	leave_line(z);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the parts of zones.h share: zones.c (their machines), zones_apply.c (zones that
 // come and go), zones_command.c (NOTIFY, the operator), zones_exchange.c (with primaries),
-// zones_publish.c (what is served and what lasts), zones_status.c, zones_vet.c, zones_watch.c.
+// zones_publish.c (what is served and what lasts), zones_resigned.c, zones_status.c,
+// zones_vet.c, zones_watch.c.
 #pragma once
 
 #include <assert.h>
@@ -99,6 +100,19 @@ void secondary_cancel(struct secondary *z);
 void secondary_refuse(struct secondary *z, unsigned primary, enum xfr_reason reason);
 // Tells the state machine, which wants the version or not; tells whether it did.
 bool secondary_conclude(struct secondary *z, const struct zone_event *event);
+
+// ---- signatures that came without a new serial
+
+// Whether the SOA record that is served is signed.
+bool secondary_is_signed(const struct secondary *z);
+// The primary has answered a SOA query: whether it has our serial with later signatures, and
+// these are to be transferred.
+bool secondary_see_resigned(struct secondary *z, const struct xfr *engine);
+// The whole zone came from the primary.
+void secondary_fetched_whole(struct secondary *z);
+// A version has been published, of another serial than before or of the same: what it brought
+// is not to be had any more.
+void secondary_settle_resigned(struct secondary *z, bool same_serial);
 
 // ---- vetting
 

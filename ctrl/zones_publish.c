@@ -201,11 +201,15 @@ void secondary_publish(struct secondary *z)
 	rcu_reader_online(); // what was served can be compared with what is
 	const struct catalog *before = zonedb_view(z->zones->db);
 	report_serial(z, before);
+	const struct zone *was = catalog_zone(before, z->config->name);
+	bool same_serial = was && zone_state(was) != ZONE_NOT_LOADED &&
+			   zone_serial(was) == zone_version_serial(z->fresh);
 	zonedb_publish(z->zones->db, &z->fresh, 1);
 	z->fresh = NULL;
 	if (z->stored)
 		change = store_compare(z->stored, before);
 	rcu_reader_offline();
+	secondary_settle_resigned(z, same_serial);
 	surveys_touch(z->zones->surveys, &z->survey);
 	if (!z->stored)
 		return;

@@ -253,6 +253,18 @@ static void print_link(FILE *to, const char *label, json_t *object)
 	fputc('\n', to);
 }
 
+static void print_resigned(FILE *to, json_t *resigned)
+{
+	char buf[CELL_OCTETS];
+	if (!json_is_object(resigned))
+		return;
+	fprintf(to, "%-*s   has our serial with later signatures, of %s: %s\n", LABEL_WIDTH, "",
+		get_time(resigned, "inception", buf),
+		json_is_true(json_object_get(resigned, "missed"))
+			? "a whole transfer did not bring them"
+			: "they are to be transferred");
+}
+
 static void print_primary(FILE *to, json_t *p)
 {
 	char buf[CELL_OCTETS];
@@ -273,6 +285,7 @@ static void print_primary(FILE *to, json_t *p)
 	if (json_object_get(last, "ixfr_reason"))
 		fprintf(to, "%-*s   its last IXFR failed: %s\n", LABEL_WIDTH, "",
 			get_text(last, "ixfr_reason"));
+	print_resigned(to, json_object_get(p, "resigned"));
 }
 
 // The exchange that is under way, or waits for its turn.

@@ -14,7 +14,6 @@
 #define QUESTION_FIXED_OCTETS 4  // type, class
 #define RECORD_FIXED_OCTETS   10 // type, class, TTL, RDLENGTH
 #define EDNS_VERSION          0
-#define EDNS_FLAG_DO          0x8000u
 
 // The reply leaves the question where it is, so the name must be uncompressed
 // (no message has a place before it to point to). Returns what follows the

@@ -91,6 +91,13 @@ enum rcode {
 #define DNS_FLAG_CD       0x0010u
 #define DNS_RCODE_MASK    0x000fu
 
+// In the TTL of OPT (RFC 6891 section 6.1.4).
+#define EDNS_FLAG_DO 0x8000u
+
+// In the rdata of RRSIG (RFC 4034 section 3.1), seconds in serial number arithmetic (3.1.5).
+#define RRSIG_EXPIRATION_AT 8
+#define RRSIG_INCEPTION_AT  12
+
 // Where names stand in the rdata of a type: `lead` octets, then `names` names,
 // then the rest (for NAPTR three character-strings stand before the name).
 struct rdata_shape {

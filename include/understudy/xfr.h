@@ -121,6 +121,7 @@ struct xfr_options {
 	uint16_t id;         // from a good random source
 	bool udp;            // not XFR_AXFR: by xfr_datagram, else by xfr_feed
 	bool edns;           // with an OPT record that asks for EXPIRE
+	bool dnssec;         // XFR_SOA, with edns: and for signatures (DO)
 	// NULL = unsigned. Copied.
 	const struct tsig_key *key;
 	struct zonedb *db;         // unless XFR_SOA; must outlive the exchange
@@ -173,6 +174,10 @@ uint16_t xfr_rcode(const struct xfr *x);
 
 // The SOA that the primary holds; once XFR_DONE, of either kind.
 void xfr_soa(const struct xfr *x, struct soa *out);
+
+// Once XFR_DONE of XFR_SOA: whether signatures of the SOA record came with it, and when the
+// latest of them was made (RFC 4034 section 3.1.5). What makes no sense as one tells nothing.
+bool xfr_soa_signed(const struct xfr *x, uint32_t *inception);
 
 // Once XFR_DONE of a transfer.
 enum xfr_form xfr_form(const struct xfr *x);

@@ -62,7 +62,7 @@ const char *zone_fsm_phase_text(enum zone_fsm_phase p); // "idle", "asking", "tr
 struct zone_fsm {
 	const struct zone_fsm_limits *limits; // the caller's
 	uint32_t no_ixfr;                     // bit i: primary i is known not to speak IXFR
-	uint16_t given_up; // NOTIFYs of a serial that never came; it may start over
+	uint8_t given_up; // NOTIFYs of a serial that never came; it may start over
 	struct zone_fsm_policy policy;
 	uint8_t phase;         // enum zone_fsm_phase
 	uint8_t data;          // enum zone_state: what is published of the zone
@@ -85,6 +85,7 @@ struct zone_fsm {
 	bool taking_older;     // and none a better one: it is being transferred
 	bool crowded;          // this round: there was no memory for a transfer, just now
 	bool mute;             // this round: an IXFR got no answer at all
+	bool resigning;        // the transfer that is under way is for later signatures
 	bool forced;           // transfer whatever the serial, until one succeeds
 	bool again;            // look again once this round is over (NOTIFY, refresh)
 	bool again_has_serial; // only if again_serial is newer than what we hold then
@@ -129,6 +130,7 @@ struct zone_event {
 	uint32_t serial;   // NOTIFY
 	struct soa soa;    // SOA_ANSWER, XFR_DONE
 	bool current;      // XFR_DONE: nothing newer is there, no version came
+	bool resigned;     // SOA_ANSWER of our serial: later signatures are worth a transfer
 	bool has_expire;   // SOA_ANSWER, XFR_DONE: the primary told how long
 	uint32_t expire_s; // its own copy lasts (RFC 7314)
 	enum xfr_reason reason;

@@ -74,6 +74,7 @@ static struct xfr *open_exchange(uint8_t mode)
 		.id = ID,
 		.udp = is_udp(mode),
 		.edns = mode & MODE_IXFR,
+		.dnssec = true,
 		.base = &base,
 		.key = mode & MODE_KEY ? &key : NULL,
 		.db = world.db,

@@ -1036,6 +1036,115 @@ static void soa_twice(void)
 	}
 }
 
+// A signature of the SOA record, or what a primary may send in its place.
+#define RRSIG_OF(type, inception) \
+	"300 RRSIG \\# 20 " type "0d020000012c7fffffff" inception "000100aa"
+
+static void soa_signatures(void)
+{
+	static const struct {
+		const char *lines[3];
+		bool is_signed;
+		uint32_t inception;
+	} cases[] = {
+		{ { NULL }, false, 0 },
+		{ { "@ " RRSIG_OF("0006", "00000010") }, true, 0x10 },
+		{ { "@ " RRSIG_OF("0006", "00000020"), "@ " RRSIG_OF("0006", "00000010"),
+		    "@ " RRSIG_OF("0006", "00000018") },
+		  true,
+		  0x20 },
+		{ { "@ " RRSIG_OF("0006", "fffffff0"), "@ " RRSIG_OF("0006", "00000010") }, // 1982
+		  true,
+		  0x10 },
+		{ { "@ " RRSIG_OF("0006", "00000010"), "@ " RRSIG_OF("0006", "fffffff0") },
+		  true,
+		  0x10 },
+		{ { "@ " RRSIG_OF("0002", "00000010") }, false, 0 },
+		{ { "sub " RRSIG_OF("0006", "00000010") }, false, 0 },
+		{ { "elsewhere. " RRSIG_OF("0006", "00000010") }, false, 0 },
+	};
+	uint32_t inception = 0;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		open_with((struct xfr_options){
+			.kind = XFR_SOA, .udp = true, .edns = true, .dnssec = true });
+		begin_question(DNS_FLAG_QR | DNS_FLAG_AA, &apex, RRTYPE_SOA);
+		record(SOA2);
+		for (int k = 0; k < 3 && cases[i].lines[k]; k++)
+			record(cases[i].lines[k]);
+		finish(PLAIN);
+		CU_ASSERT_EQUAL(datagram(), XFR_DONE);
+		CU_ASSERT_EQUAL(xfr_soa_signed(x, &inception), cases[i].is_signed);
+		if (cases[i].is_signed)
+			CU_ASSERT_EQUAL(inception, cases[i].inception);
+		close_all();
+	}
+}
+
+// They tell nothing, and what stands beside them counts; what is no signature, or runs out of
+// the message, does not pass.
+static void soa_signatures_malformed(void)
+{
+#define HEAD(rdclass, rdlen) "\xc0\x0c\0\x2e" rdclass "\0\0\1\x2c" rdlen
+#define IN_                  "\0\1"
+#define BODY                 "\0\6\xd\2\0\0\1\x2c\x7f\xff\xff\xff\0\0\0\x10\0\1"
+	static const struct {
+		const char *octets;
+		size_t len;
+		enum xfr_reason reason;
+	} cases[] = {
+#define CASE(octets, reason) { octets, sizeof(octets) - 1, reason }
+		CASE(HEAD(IN_, "\0\0"), XFR_REASON_NONE),
+		CASE(HEAD(IN_, "\0\x12") BODY, XFR_REASON_NONE), // no signer
+		CASE(HEAD(IN_, "\0\xf") "\0\6\xd\2\0\0\1\x2c\x7f\xff\xff\xff\0\0\0",
+		     XFR_REASON_NONE),
+		CASE(HEAD(IN_, "\0\x14") BODY "\7x", XFR_REASON_NONE), // signer without an end
+		CASE(HEAD("\0\3", "\0\x14") BODY "\0\xaa", XFR_REASON_NONE),
+		CASE(HEAD(IN_, "\0\x15") BODY "\0\xaa", XFR_REASON_MALFORMED),
+		CASE(HEAD(IN_, "\xff\xff") BODY "\0\xaa", XFR_REASON_MALFORMED),
+		CASE("\xc0\x0c\0\x2e\0\1\0\0\1", XFR_REASON_MALFORMED),
+		CASE("\xc0\x0c\0\6\0\1\0\0\1\x2c\0\0", XFR_REASON_MALFORMED), // a SOA
+		CASE("\xc0\xff\0\x2e\0\1\0\0\1\x2c\0\0", XFR_REASON_NONE),    // no owner
+	};
+	uint32_t inception = 0;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		open_with((struct xfr_options){
+			.kind = XFR_SOA, .udp = true, .edns = true, .dnssec = true });
+		begin_question(DNS_FLAG_QR | DNS_FLAG_AA, &apex, RRTYPE_SOA);
+		bool last = cases[i].reason != XFR_REASON_NONE;
+		if (last)
+			record(SOA2);
+		raw_record(cases[i].octets, cases[i].len);
+		if (!last)
+			record(SOA2);
+		finish(PLAIN);
+		CU_ASSERT_EQUAL(datagram(), last ? XFR_FAILED : XFR_DONE);
+		CU_ASSERT_EQUAL(xfr_reason(x), cases[i].reason);
+		CU_ASSERT_FALSE(xfr_soa_signed(x, &inception));
+		close_all();
+	}
+}
+
+// DO only where it is wanted, and never without EDNS.
+static void soa_query_wants_signatures(void)
+{
+	static const uint8_t plain[] = { 0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 4, 0, 9, 0, 0 };
+	static const uint8_t with_do[] = { 0, 0, 41, 4, 0xd0, 0, 0, 0x80, 0, 0, 4, 0, 9, 0, 0 };
+	for (int edns = 0; edns < 2; edns++) {
+		for (int dnssec = 0; dnssec < 2; dnssec++) {
+			size_t len, bare = DNS_HEADER_OCTETS + apex.len + 4u;
+			open_with((struct xfr_options){
+				.kind = XFR_SOA, .udp = true, .edns = edns, .dnssec = dnssec });
+			const uint8_t *query = xfr_query(x, &len);
+			CU_ASSERT_EQUAL_FATAL(len, bare + (edns ? sizeof(plain) : 0));
+			if (edns)
+				CU_ASSERT_EQUAL(memcmp(query + bare, dnssec ? with_do : plain,
+						       sizeof(plain)),
+						0);
+			close_all();
+		}
+	}
+}
+
 static void one_budget_for_all(void)
 {
 	struct xfr_budget budget = { .limit = 200 };
@@ -1123,6 +1232,9 @@ static const struct unit_test tests[] = {
 	{ "EDNS EXPIRE", expire_option },
 	{ "OPT out of place", opt_out_of_place },
 	{ "SOA twice", soa_twice },
+	{ "SOA: signatures", soa_signatures },
+	{ "SOA: signatures that are malformed", soa_signatures_malformed },
+	{ "SOA: the query wants signatures", soa_query_wants_signatures },
 	{ "one budget for all", one_budget_for_all },
 	{ "out of zone, refused", out_of_zone_refused },
 	{ "a failure leaves the served zone", failure_leaves_the_served_zone },

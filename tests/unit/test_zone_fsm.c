@@ -794,7 +794,7 @@ struct walk {
 	enum zone_state data;
 	uint32_t serial;
 	uint64_t timer_ms, confirmed_ms;
-	bool forced;
+	bool forced, resigned;
 	const char *broken; // the invariant that was violated
 };
 
@@ -825,6 +825,7 @@ static void follow(struct walk *w, const struct zone_event *e, const struct zone
 		     "nothing to compare a serial with");
 		w->outstanding = true;
 		w->transfer = a->kind != ZONE_ACTION_QUERY_SOA;
+		w->resigned = e->resigned && a->kind == ZONE_ACTION_AXFR;
 		w->exchange = a->exchange;
 		break;
 	case ZONE_ACTION_CANCEL:
@@ -834,7 +835,9 @@ static void follow(struct walk *w, const struct zone_event *e, const struct zone
 	case ZONE_ACTION_PUBLISH:
 		want(w, e->kind == ZONE_EVENT_XFR_DONE, "publishes what was transferred");
 		want(w,
-		     w->forced || w->data != ZONE_SERVED || serial_newer(e->soa.serial, w->serial),
+		     w->forced || w->data != ZONE_SERVED ||
+			     serial_newer(e->soa.serial, w->serial) ||
+			     (w->resigned && e->soa.serial == w->serial),
 		     "serials go forward");
 		w->data = ZONE_SERVED;
 		w->serial = e->soa.serial;
@@ -910,6 +913,7 @@ static struct zone_event random_event(struct walk *w)
 			 .retry_s = draw(w) % 100,
 			 .expire_s = draw(w) % 2000 },
 		.reason = draw(w) % 2 ? XFR_REASON_TIMEOUT : XFR_REASON_CONNECT,
+		.resigned = draw(w) % 4 == 0,
 		.has_expire = draw(w) % 4 == 0,
 		.expire_s = draw(w) % 3000,
 	};
@@ -1017,6 +1021,68 @@ static void texts(void)
 	}
 }
 
+// Our serial, with later signatures that are worth a transfer.
+static const char *answered_resigned(uint32_t serial)
+{
+	return step((struct zone_event){ .kind = ZONE_EVENT_SOA_ANSWER,
+					 .exchange = z.exchange,
+					 .soa = soa_of(serial),
+					 .resigned = true });
+}
+
+static void signed_anew(void)
+{
+	loaded(2);
+	now_ms = S(100);
+	happens(ZONE_EVENT_TIMER);
+	CU_ASSERT_STRING_EQUAL(answered_resigned(1), "axfr 0, timer 1100"); // ours is confirmed
+	// What it brings is published, and hides no newer serial.
+	now_ms = S(101);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 1), "publish, ask 1, timer 1101");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "ixfr 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, timer 201");
+	// The last of the round; a NOTIFY meanwhile leads to another one.
+	happens(ZONE_EVENT_REFRESH);
+	answered(ZONE_EVENT_SOA_ANSWER, 2);
+	CU_ASSERT_STRING_EQUAL(answered_resigned(2), "axfr 1");
+	CU_ASSERT_STRING_EQUAL(notified(0), "");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, timer 101");
+	CU_ASSERT_EQUAL(z.failures, 0);
+}
+
+static void signed_anew_and_something_else_comes(void)
+{
+	// A newer serial, meanwhile.
+	loaded(2);
+	happens(ZONE_EVENT_REFRESH);
+	answered_resigned(1);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "publish, timer 100");
+	// An older one: not what was wanted, and no harm.
+	happens(ZONE_EVENT_REFRESH);
+	answered_resigned(2);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 1), "ask 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "timer 100");
+	CU_ASSERT_EQUAL(z.failures, 0);
+	// Nothing: as with a newer serial that is not to be had, retry counts.
+	happens(ZONE_EVENT_REFRESH);
+	answered_resigned(2);
+	CU_ASSERT_STRING_EQUAL(failed(ZONE_EVENT_XFR_FAILED), "ask 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 2), "timer 10");
+	CU_ASSERT_EQUAL(z.failures, 1);
+	// An IXFR after it takes no equal serial.
+	happens(ZONE_EVENT_REFRESH);
+	answered_resigned(2);
+	failed(ZONE_EVENT_XFR_FAILED);
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_SOA_ANSWER, 3), "ixfr 1");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 2), "timer 10");
+	// The operator's transfer is enough.
+	loaded(1);
+	happens(ZONE_EVENT_REFRESH);
+	answered_resigned(1);
+	CU_ASSERT_STRING_EQUAL(happens(ZONE_EVENT_RETRANSFER), "cancel 0, axfr 0");
+	CU_ASSERT_STRING_EQUAL(answered(ZONE_EVENT_XFR_DONE, 1), "publish, timer 100");
+}
+
 static void frozen(void)
 {
 	loaded(1);
@@ -1070,5 +1136,7 @@ UNIT_MAIN("zone_fsm", { "first transfer", first_transfer },
 	  { "serial 0, refused", serial_zero_refused },
 	  { "short refresh, lengthened", short_refresh_lengthened },
 	  { "EXPIRE of the primary", expire_of_the_primary }, { "restored", restored },
+	  { "signed anew", signed_anew },
+	  { "signed anew, and something else comes", signed_anew_and_something_else_comes },
 	  { "random walks", random_walks }, { "exhaustive walks", exhaustive_walks },
 	  { "texts", texts })
