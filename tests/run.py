@@ -273,8 +273,8 @@ def e2e_files(files):
 # Tests of transfers mostly wait: for timers, silent primaries, retries. Only the rest use
 # DPDK ports, for which a CPU and hugepages are set aside.
 HOSTILE = ["hostile_ixfr", "hostile_primary", "hostile_zones", "hooks"]
-TRANSFERS = ["crash", "deployments", "ixfr", "keys", "notify", "peers", "primary_config", "schedule",
-             "store", "timers", "transfer", "verify", "xot"]
+TRANSFERS = ["crash", "deployments", "ixfr", "keys", "notify", "peers", "primary_config", "resigned",
+             "schedule", "store", "timers", "transfer", "verify", "xot"]
 
 
 def stage_e2e():
@@ -290,7 +290,7 @@ def stage_e2e_asan():
     """What strangers, hostile primaries, operators can send to a daemon that hides no fault."""
     kernel_only = ["-k", "not af_packet and not af_xdp"]
     rest = e2e_files(["fuzz_packets", "tcp", "notify", "config", "control"]) + kernel_only
-    hostile = e2e_files(["hostile_ixfr", "hostile_primary", "hostile_zones"])
+    hostile = e2e_files(["hostile_ixfr", "hostile_primary", "hostile_zones", "resigned"])
     side_by_side(lambda: on_build("e2e-asan", "asan", rest, 600),
                  lambda: on_build("e2e-asan-hostile", "asan", hostile, 900))
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.understudy
 
 BEGAN = 1700000000  # when the first signatures were made
 NEVER = 0x7ffffff0  # when they expire
+OTHER = "10.53.0.77"
 
 
 def inceptions(client, name=ORIGIN, rdtype="SOA", **options):
@@ -214,6 +215,32 @@ def test_a_transfer_that_fails(stage):
     wait_for(scene.idle, 5, "the end of the round")
     assert resigned(scene.server) is None
     scene.must_hold(BEGAN + 100)
+
+
+def test_another_primary_has_a_newer_serial(stage):
+    """It is asked in the same round; and each primary may be believed once."""
+    scene = Scene(stage)
+    stage.wire.add_address(stage.clients, OTHER)
+    other = stage.start(Scripted(stage.clients, ORIGIN, KEY, address=OTHER))
+    scene.claims = [signature(BEGAN + 100)]
+    addresses = [scene.primary.address, OTHER]
+    scene.server.primaries = addresses
+    scene.server.zones = {ORIGIN: addresses}
+    scene.server.reload()
+    wait_for(lambda: other.asked("SOA") and scene.idle(), 10, "a round")
+    assert (scene.primary.asked("AXFR"), other.asked("AXFR")) == (1, 0)
+    other.body = scene.primary.body
+    other.replies["SOA"] = lambda q: other.signed(q, [other.message(q, [other.soa(),
+                                                                        *scene.claims])])
+    scene.look()
+    assert (scene.primary.asked("AXFR"), other.asked("AXFR")) == (1, 1)
+    assert [p["resigned"]["missed"] for p in
+            scene.server.zone_status(ORIGIN)["primaries"]] == [True, True]
+    scene.claims = [signature(BEGAN + 200)]
+    other.serial = 2
+    scene.look()
+    assert scene.primary.asked("AXFR") == 2
+    wait_for(lambda: scene.client.serial(ORIGIN) == 2, 5, "the newer serial")
 
 
 def test_a_new_serial_ends_it(stage):
