@@ -37,7 +37,7 @@ json_t *control_zone_row(const struct catalog *view, const struct zone_status *s
 // What it is, as bits of enum control_only.
 unsigned control_zone_kinds(const struct zone_status *s);
 
-// What takes its time: a dump, a list of zones, or waiting for a serial.
+// What takes its time: a list of zones, a dump, waiting, a reload, zones that come and go.
 struct control_task;
 
 bool control_is_slow(enum control_command command);

@@ -40,7 +40,8 @@ enum xfr_status {
 };
 
 // Why an exchange failed. The first group is for the caller, who sees the
-// sockets and tells by xfr_fail; the rest are the engine's findings.
+// sockets and tells by xfr_fail; the rest are the engine's findings, and, where it is
+// said, others'. The store keeps these numbers: a new one stands last.
 enum xfr_reason {
 	XFR_REASON_NONE,
 	XFR_REASON_CONNECT,   // no connection
@@ -89,7 +90,7 @@ enum xfr_reason {
 	// zone_fsm
 	XFR_REASON_OLDER,       // the primary's serial is older than ours
 	XFR_REASON_SERIAL_ZERO, // the serial is 0, where that is refused
-	XFR_REASON_LEFT_ALONE,  // it was not asked: it has left connections unanswered
+	XFR_REASON_LEFT_ALONE,  // zones: it was not asked, as it has left others unanswered
 	XFR_REASON_COUNT
 };
 

@@ -103,8 +103,7 @@ bool zone_nsec3_params(const struct zone *z, struct nsec3_params *out);
 
 // The owner of the chain's NSEC3 for this hash (*match), or of the one that
 // covers it (the last of the chain for what comes before the first). NULL if the
-// chain has none there. Records of other chains are stepped over, but not more
-// than a few dozen in a row.
+// chain has none there. Records of other chains are stepped over, at most 2,048 in a row.
 const struct node *zone_nsec3_find(const struct catalog *view, const struct zone *z,
 				   const uint8_t hash[NSEC3_HASH_OCTETS], bool *match);
 
