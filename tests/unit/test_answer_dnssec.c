@@ -39,7 +39,7 @@ static const char zone_text[] = "@ 300 SOA ns1 root 1 3600 600 86400 60\n"
 #define L253 L63 L63 L63 "1234567890123456789012345678901234567890123456789012."
 #define L63  "123456789012345678901234567890123456789012345678901234567890123."
 
-static struct world nsec, nsec3, opt_out, resalted, plain, family, stale, holes;
+static struct world nsec, nsec3, opt_out, resalted, plain, family, across, stale, holes;
 
 #define OPT "opt 1232 0 8000 0\n"
 // Asks with DO; what is expected lacks the OPT.
@@ -93,6 +93,13 @@ static void build_worlds(void)
 			  "up 300 CNAME @\n"
 			  "ra 300 DNAME rb\nrb 300 DNAME @\n"
 			  "long 300 DNAME " L63 L63 L63 "\n",
+			  &by_nsec);
+	world_open(&across);
+	across.settings.cross_zone_aliases = true;
+	world_signed_zone(&across, "z.test.", zone_text, &by_nsec);
+	world_signed_zone(&across, "o.test.",
+			  "@ 300 SOA ns.z.test. root 1 1 1 1 60\n@ 300 NS ns.z.test.\n"
+			  "nope 300 CNAME nope.z.test.\nw 300 CNAME q.w.z.test.\n",
 			  &by_nsec);
 	world_open(&nsec3);
 	world_signed_zone(&nsec3, "z.test.", zone_text, &by_nsec3);
@@ -189,6 +196,22 @@ static void test_parent_and_child(void)
 	       "up.sec.z.test.", RRTYPE_DS);
 	// Of the zone's own apex, whose parent is not ours.
 	ASK_DO(&nsec, "rcode 0 aa\n" SOA NSEC_APEX, "z.test.", RRTYPE_DS);
+}
+
+// Where an alias leads into another zone, that one's records prove what it says.
+static void test_across_zones(void)
+{
+	ASK_DO(&across,
+	       "rcode 3 aa\nan nope.o.test. 300 CNAME nope.z.test.\n"
+	       "an nope.o.test. 300 RRSIG CNAME 3 o.test.\n" SOA NSEC("ins", "3", "ns1",
+								      "NS RRSIG NSEC") NSEC_APEX,
+	       "nope.o.test.", RRTYPE_A);
+	ASK_DO(&across,
+	       "rcode 0 aa\nan w.o.test. 300 CNAME q.w.z.test.\n"
+	       "an w.o.test. 300 RRSIG CNAME 3 o.test.\nan q.w.z.test. 300 A 192.0.2.3\n" SIG(
+		       "an", "q.w.z.test.", "300", "A", "3")
+		       NSEC("*.w", "3", "*.wc", "A RRSIG NSEC"),
+	       "w.o.test.", RRTYPE_A);
 }
 
 // --- NSEC --------------------------------------------------------------------------
@@ -674,6 +697,7 @@ static const struct unit_test tests[] = {
 	{ "without DO", test_without_do },
 	{ "any", test_any },
 	{ "parent and child", test_parent_and_child },
+	{ "across zones", test_across_zones },
 	{ "NSEC name error", test_nsec_name_error },
 	{ "NSEC no data", test_nsec_no_data },
 	{ "NSEC wildcard", test_nsec_wildcard },
@@ -696,6 +720,7 @@ int main(void)
 {
 	build_worlds();
 	int failed = unit_run("answer_dnssec", tests, sizeof(tests) / sizeof(tests[0]));
+	world_close(&across);
 	world_close(&family);
 	world_close(&resalted);
 	world_close(&plain);
