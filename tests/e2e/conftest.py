@@ -31,7 +31,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "quick: fits into the few minutes of scripts/test")
+    config.addinivalue_line("markers", "quick: scripts/test runs it")
     config.addinivalue_line("markers", "long: minutes of load; run with --long")
     config.addinivalue_line("markers", "limit(seconds): how long the test may take")
     config.addinivalue_line("markers", "understudy: needs Understudy itself, no reference server")
