@@ -53,7 +53,7 @@ static const char *const arguments_help[] = {
 	[ZONES_LIST] = " ZONE...",
 	[ZONES_DUMP] = " ZONE [FILE] | -d DIR ZONE...|KIND...|--all",
 	[ZONES_WAIT] = " ZONE SERIAL | ZONE...|KIND...|--all",
-	[ZONES_ADD] = " ZONE...",
+	[ZONES_ADD] = " ZONE... -T ID|-p ID...",
 	[LEVEL] = " [LEVEL]",
 };
 
@@ -94,8 +94,8 @@ static void usage(FILE *to)
 		    "                       KIND: the zones that are any of these now\n"
 		    "  -d, --output-dir DIR for zone dump: a file ZONE.zone for each\n"
 		    "  -t, --timeout S      seconds that zone wait waits (default 60)\n"
-		    "  -T, --template ID    of the configuration, for zone add\n"
-		    "  -p, --primary ID     the same; once for each, instead of the template's\n"
+		    "  -T, --template ID    for zone add: a template of the file\n"
+		    "  -p, --primary ID     a primary of it, for each; not the template's\n"
 		    "  -V, --version        print the version\n"
 		    "  -h, --help           print this\n"
 		    "commands:\n");
