@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The configuration: read by schema, checked, and resolved for use.
 //
-// Purpose: one immutable value that holds all that docs/understudy.yaml.example
-// shows; a reload reads another and compares. Fields that the YAML file fills
-// stand first in each struct, what is computed from them behind `resolved`.
-// Threads: one at a time; read-only once loaded.
+// Purpose: one value that holds all that docs/understudy.yaml.example shows; a
+// reload reads another and compares. Fields that the YAML file fills stand first in
+// each struct, what is computed from them behind `resolved`. Once it is loaded nothing
+// of it changes but the zones that come and go by command (additions.h).
+// Threads: one at a time.
 // Ownership: config_free frees all of it.
 #pragma once
 
