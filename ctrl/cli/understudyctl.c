@@ -19,8 +19,9 @@
 
 #define SOCKET_DEFAULT "/run/understudy/understudy.sock"
 #define TIMEOUT_S      30
-#define WAIT_S         60  // the daemon's default
-#define KIND           256 // as an option: no letter
+#define DUMP_S         3600 // the longest that the first octet of a large zone takes
+#define WAIT_S         60   // the daemon's default
+#define KIND           256  // as an option: no letter
 
 enum exit_status { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_CONNECT };
 
@@ -387,6 +388,8 @@ static int run(const char *path, const struct wanted *w)
 	time_t timeout_s = TIMEOUT_S;
 	if (w->command->arguments == ZONES_WAIT)
 		timeout_s += w->timeout ? atoi(w->timeout) : WAIT_S;
+	if (w->command->arguments == ZONES_DUMP)
+		timeout_s = DUMP_S;
 	int fd = connect_to(path, timeout_s);
 	int again = fd >= 0 ? dup(fd) : -1;
 	if (again < 0) {
