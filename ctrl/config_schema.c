@@ -368,7 +368,7 @@ const struct yaml_rule config_rules[] = {
 	{ .path = "dpdk.eal[]", .expected = "an argument of DPDK's EAL" },
 	{ .path = "dpdk.xdp-program", .expected = "a path" },
 	{ .path = "ports[].device", .expected = "a PCI address or a device's arguments" },
-	{ .path = "ports[].mtu", .least = 576, .most = 9600 },
+	{ .path = "ports[].mtu", .least = 576, .most = 9216 },
 	{ .path = "ports[].mbufs", .least = 512, .most = 4194304 },
 	{ .path = "ports[].exception.interface", .expected = "an interface's name" },
 	{ .path = "ports[].exception.addresses[]",

@@ -381,7 +381,7 @@ static void names_mistakes_of_ports(void)
 		{ PORT "us0\n      gateway6: 1.2.3.4\n", 6, "gateway6: an IPv6 address" },
 		{ PORT "a/b\n", 5, "an interface's name is expected" },
 		{ PORT "abcdefghijklmnop\n", 5, "of at most 15 octets is expected" },
-		{ LISTEN "ports:\n  - device: d\n    mtu: 10\n", 4, "a number from 576 to 9600" },
+		{ LISTEN "ports:\n  - device: d\n    mtu: 10\n", 4, "a number from 576 to 9216" },
 	};
 	EXPECT_MISTAKES(cases);
 #ifndef UNDERSTUDY_DPDK
