@@ -38,12 +38,6 @@ static unsigned port(const struct config_address *a)
 	return ntohs(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
 }
 
-static bool is_wildcard(const struct config_address *a)
-{
-	uint8_t octets[16], zero[16] = { 0 };
-	return memcmp(octets, zero, config_address_wire(a, octets) == 4 ? 4 : 16) == 0;
-}
-
 // Our addresses that the primary can reach, each by `one`, if that is not NULL, with host and
 // port; returns their number. Where transfers come from is another question, if `sources`: one
 // address if it is configured.
@@ -54,18 +48,17 @@ static unsigned write_ours(const struct writer *w, bool sources,
 	unsigned count = 0;
 	const struct config_address *source = &w->primary->source;
 	sa_family_t family = w->primary->address.any.sa_family;
-	bool has_source = source->any.sa_family != AF_UNSPEC;
-	if (sources && has_source) {
+	if (sources && source->any.sa_family != AF_UNSPEC) {
 		if (one)
 			one(w, host(source, text), 0);
 		return 1;
 	}
 	for (unsigned i = 0; i < w->config->listen_count; i++) {
 		const struct config_address *a = &w->config->listen[i].address;
-		if (a->any.sa_family != family || (is_wildcard(a) && !has_source))
+		if (a->any.sa_family != family)
 			continue;
 		if (one)
-			one(w, host(is_wildcard(a) ? source : a, text), port(a));
+			one(w, host(a, text), port(a));
 		count++;
 	}
 	return count;
