@@ -123,6 +123,8 @@ enum result zones_purge(struct zones *zones, const uint8_t *apex)
 	z->told_expire_ms = z->success_unix_s = 0;
 	memset(&z->last, 0, sizeof(z->last));
 	z->vetted = (struct zone_vetted){ .zonemd = ZONEMD_UNDECIDED };
+	surveys_forget(zones->surveys, &z->survey);
+	z->survey = (struct survey_zone){ 0 };
 	secondary_step(z, &(struct zone_event){ .kind = ZONE_EVENT_START });
 	secondary_note(z); // that it is frozen, at least
 	zones_advance(zones);
