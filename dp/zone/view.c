@@ -80,24 +80,6 @@ uint64_t catalog_generation(const struct catalog *view)
 	return view->generation;
 }
 
-static bool each_below(const uint8_t *base, const struct twig *at,
-		       bool (*each)(void *, const struct zone *), void *arg)
-{
-	uint64_t word = twig_word(at);
-	if (word_is_leaf(word))
-		return each(arg, cell_at(base, at->ref));
-	const struct twig *children = twig_children(base, at);
-	for (unsigned i = 0; i < word_children(word); i++)
-		if (!each_below(base, &children[i], each, arg))
-			return false;
-	return true;
-}
-
-bool catalog_each(const struct catalog *view, bool (*each)(void *, const struct zone *), void *arg)
-{
-	return !view->root.ref || each_below(view->base, &view->root, each, arg);
-}
-
 void zone_iter_init(struct zone_iter *it, const struct catalog *view, const struct zone *z)
 {
 	it->view = view;

@@ -154,10 +154,6 @@ const struct zone *catalog_zone(const struct catalog *view, const uint8_t *apex)
 uint64_t catalog_zone_count(const struct catalog *view);
 uint64_t catalog_generation(const struct catalog *view); // +1 with every publish
 
-// Calls `each` for all zones in canonical order of their apex; stops and
-// returns false when `each` does.
-bool catalog_each(const struct catalog *view, bool (*each)(void *, const struct zone *), void *arg);
-
 // --- a node and its RRsets ------------------------------------------------
 
 // An RRset, as found: a small value that points into the snapshot.
@@ -205,7 +201,6 @@ bool node_next_rrset(const struct catalog *view, const struct node *n, uint64_t 
 #define NODE_APEX     0x08u
 #define NODE_WILDCARD 0x10u // leftmost label is an asterisk alone
 #define NODE_SIGNED   0x20u // owns an RRSIG
-#define NODE_OCCLUDED 0x40u // reserved
 unsigned node_flags(const struct node *n);
 
 // The owner name in the case it was received in; writes at most 255 octets and
