@@ -9,7 +9,8 @@
 #include "support/pki.h"
 #include "unit.h"
 
-#define NAME "ns1.example"
+#define NAME             "ns1.example"
+#define SIGNATURE_VARIES 16 // octets, at most
 
 // Two authorities, and what they vouch for; files in a folder of their own.
 static struct {
@@ -308,7 +309,8 @@ static void test_garbage(void)
 	}
 }
 
-// How much the server sends until its first words are through.
+// How much the server sends until its first words are through: some octets more or less another
+// time, as signatures are (ECDSA's two numbers, in DER).
 static uint64_t length_of_hello(const struct tls_settings *s, const struct pki_server_options *o)
 {
 	struct talk t = { 0 };
@@ -328,7 +330,7 @@ static void test_broken_anywhere(void)
 	const struct pki_server_options o = { .identity = &world.good, .alpn = "dot" };
 	uint64_t total = length_of_hello(&s, &o);
 	CU_ASSERT_FATAL(total > 500);
-	for (uint64_t at = 1; at < total; at += 7) {
+	for (uint64_t at = 1; at < total - SIGNATURE_VARIES; at += 7) {
 		for (int flip = 0; flip < 2; flip++) {
 			struct talk t = { .flip = flip ? at : 0, .cut = flip ? 0 : at };
 			uint8_t got[8];
