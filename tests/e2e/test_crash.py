@@ -198,7 +198,7 @@ class Crashes:
     def finish(self):
         self.stop.set()
         self.go.set()
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive() and not self.failure, self.failure
         self.server.ctl("zone", "refresh", "--all")  # NOTIFYs came while it was down
         for zone, model in self.models.items():
