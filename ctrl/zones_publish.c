@@ -166,19 +166,20 @@ void secondary_note(struct secondary *z)
 	store_note(z->stored, &t);
 }
 
-// What is taken, and yet strange.
-static void report_serial(struct secondary *z, const struct catalog *before)
+// What is taken, and yet strange. Returns whether the serial is the one of before.
+static bool report_serial(struct secondary *z, const struct catalog *before)
 {
 	char name[NAME_TEXT_SIZE];
 	struct log_limit *log = &z->zones->findings;
 	const struct zone *was = catalog_zone(before, z->config->name);
 	bool had = was && zone_state(was) != ZONE_NOT_LOADED;
 	uint32_t serial = zone_version_serial(z->fresh), old = had ? zone_serial(was) : 0;
+	bool same = had && serial == old;
 	secondary_name(z, name);
 	if (had && !serial_newer(serial, old) && serial != old)
 		log_limited(log, LOG_LEVEL_WARNING, "zone %s: the serial went back from %u to %u",
 			    name, old, serial);
-	if (had && serial == old && !zone_version_stats(z->fresh)->same) {
+	if (same && !zone_version_stats(z->fresh)->same) {
 		z->zones->stats.same_serial++;
 		log_limited(log, LOG_LEVEL_WARNING,
 			    "zone %s: other content with the same serial %u: was it signed anew?",
@@ -188,6 +189,7 @@ static void report_serial(struct secondary *z, const struct catalog *before)
 		log_limited(log, LOG_LEVEL_WARNING,
 			    "zone %s: refresh of %u s is taken as 30 minutes", name,
 			    z->fsm.soa.refresh_s);
+	return same;
 }
 
 // The one place where what a primary sent becomes what is served; then it is stored.
@@ -200,10 +202,7 @@ void secondary_publish(struct secondary *z)
 	set_expiry(z, z->fresh);
 	rcu_reader_online(); // what was served can be compared with what is
 	const struct catalog *before = zonedb_view(z->zones->db);
-	report_serial(z, before);
-	const struct zone *was = catalog_zone(before, z->config->name);
-	bool same_serial = was && zone_state(was) != ZONE_NOT_LOADED &&
-			   zone_serial(was) == zone_version_serial(z->fresh);
+	bool same_serial = report_serial(z, before);
 	zonedb_publish(z->zones->db, &z->fresh, 1);
 	z->fresh = NULL;
 	if (z->stored)
