@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "understudy/rcu.h"
 #include "understudy/rr.h"
+#include "understudy/serial.h"
 #include "understudy/wire.h"
 
 #define BATCH          64     // zones
@@ -154,10 +155,8 @@ static void see_node(const struct surveys *s, struct survey_walk *walk,
 			continue;
 		const uint8_t *record = set.records;
 		for (uint32_t i = 0; i < set.count; i++, record = rrset_next_record(record)) {
-			// Serial number arithmetic: at most 68 years before or after now.
 			uint32_t expires = wire_peek_be32(record + 2 + RRSIG_EXPIRATION_AT);
-			int64_t at_unix_s = (int64_t)s->now_unix_s +
-					    (int32_t)(expires - (uint32_t)s->now_unix_s);
+			int64_t at_unix_s = serial_unix_s(expires, s->now_unix_s);
 			if (at_unix_s < walk->earliest_unix_s)
 				walk->earliest_unix_s = at_unix_s;
 		}

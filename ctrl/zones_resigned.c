@@ -76,6 +76,5 @@ void secondary_settle_resigned(struct secondary *z, bool same_serial)
 
 int64_t zone_resigned_unix_s(const struct zone_primary_status *s)
 {
-	uint64_t now_s = loop_time().unix_s;
-	return (int64_t)now_s + (int32_t)(s->resigned_s - (uint32_t)now_s);
+	return serial_unix_s(s->resigned_s, loop_time().unix_s);
 }
