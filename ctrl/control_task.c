@@ -29,12 +29,12 @@ struct control_task {
 	uint64_t until_ms;
 	// Of a dump, or a list.
 	FILE *out;
+	enum result result;
+	uint32_t serial;
 	// Of a list.
 	uv_idle_t idle;
 	bool begun, rows; // `last` was looked at; there are rows
 	struct name last;
-	enum result result;
-	uint32_t serial;
 	// Of a zone that comes or goes: what is wrong.
 	char why[WHY_OCTETS];
 	// Of waiting.
