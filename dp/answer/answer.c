@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "understudy/prefetch.h"
 #include "understudy/rr.h"
 
 #include "chaos.h"
@@ -132,8 +133,8 @@ static void find_denials(struct answer_ctx *ctx, const struct catalog *view, uns
 			continue;
 		const struct find *f = &ctx->finds[i];
 		const uint8_t *node = (const uint8_t *)(f->cut ? f->cut : f->node);
-		for (unsigned line = 2; node && line < SIGNED_NODE_LINES; line++)
-			__builtin_prefetch(node + line * CACHE_LINE);
+		if (node)
+			prefetch_lines(node + 2 * CACHE_LINE, SIGNED_NODE_LINES - 2);
 		dnssec[count++] = (uint8_t)i;
 	}
 	for (unsigned i = 0; i < count; i++) {

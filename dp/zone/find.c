@@ -9,6 +9,7 @@
 #include "neighbour.h"
 #include "node.h"
 #include "nsec3.h"
+#include "understudy/prefetch.h"
 #include "understudy/rr.h"
 
 // The scratch of one lookup. An odd number of cache lines, so that the hot
@@ -107,7 +108,7 @@ static inline bool catalog_step(const uint8_t *base, struct lookup *l)
 {
 	uint64_t word = twig_word(l->at);
 	if (word_is_leaf(word)) {
-		__builtin_prefetch(cell_at(base, l->at->ref));
+		prefetch(cell_at(base, l->at->ref));
 		return true;
 	}
 	unsigned offset = word_offset(word);
@@ -118,7 +119,7 @@ static inline bool catalog_step(const uint8_t *base, struct lookup *l)
 	    word_is_leaf(twig_word(twig_children(base, l->at))))
 		l->candidate[l->candidates++] = twig_children(base, l->at)->ref;
 	l->at = twig_child_for(base, l->at, word, lookup_symbol(l, offset));
-	__builtin_prefetch(l->at);
+	prefetch(l->at);
 	return false;
 }
 
@@ -153,9 +154,7 @@ static inline bool zone_step(const uint8_t *base, struct lookup *l)
 {
 	uint64_t word = twig_word(l->at);
 	if (word_is_leaf(word)) {
-		const uint8_t *node = cell_at(base, l->at->ref);
-		__builtin_prefetch(node);
-		__builtin_prefetch(node + 64);
+		prefetch_lines(cell_at(base, l->at->ref), 2);
 		return true;
 	}
 	unsigned offset = word_offset(word);
@@ -163,7 +162,7 @@ static inline bool zone_step(const uint8_t *base, struct lookup *l)
 		l->at = twig_children(base, l->at); // the cut or DNAME above the name
 	else
 		l->at = twig_child_for(base, l->at, word, lookup_symbol(l, offset));
-	__builtin_prefetch(l->at);
+	prefetch(l->at);
 	return false;
 }
 
@@ -342,7 +341,7 @@ static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *
 	if (!f->deny || !denies_by_nsec(base, l->zone))
 		return false;
 	l->at = trie_left(base, &l->zone->root, &place, &parting);
-	__builtin_prefetch(l->at);
+	prefetch(l->at);
 	return true;
 }
 

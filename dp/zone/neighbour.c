@@ -15,11 +15,11 @@ static inline bool closest_step(const uint8_t *base, struct trie_beside *s)
 {
 	uint64_t word = twig_word(s->at);
 	if (word_is_leaf(word)) {
-		__builtin_prefetch(cell_at(base, s->at->ref));
+		prefetch(cell_at(base, s->at->ref));
 		return true;
 	}
 	s->at = twig_child_for(base, s->at, word, place_symbol(&s->place, word_offset(word)));
-	__builtin_prefetch(s->at);
+	prefetch(s->at);
 	return false;
 }
 
@@ -112,7 +112,7 @@ void trie_beside(const uint8_t *base, struct trie_beside searches[], unsigned n)
 		const struct trie_parting parting = trie_part(&s->place, closest);
 		s->exact = parting.never ? closest : NULL;
 		s->at = trie_left(base, s->root, &s->place, &parting);
-		__builtin_prefetch(s->at);
+		prefetch(s->at);
 	}
 	descend(base, searches, n, true);
 	for (unsigned i = 0; i < n; i++)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "layout.h"
+#include "understudy/prefetch.h"
 
 // A name in a trie of nodes.
 struct trie_place {
@@ -35,13 +36,11 @@ static inline bool trie_last_step(const uint8_t *base, const struct twig **at)
 {
 	uint64_t word = twig_word(*at);
 	if (word_is_leaf(word)) {
-		const uint8_t *node = cell_at(base, (*at)->ref);
-		for (unsigned line = 0; line < TRIE_SIGNED_LINES; line++)
-			__builtin_prefetch(node + line * 64);
+		prefetch_lines(cell_at(base, (*at)->ref), TRIE_SIGNED_LINES);
 		return true;
 	}
 	*at = twig_children(base, *at) + (word & TWIG_STOP ? 0 : word_children(word) - 1);
-	__builtin_prefetch(*at);
+	prefetch(*at);
 	return false;
 }
 
