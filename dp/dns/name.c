@@ -11,6 +11,16 @@
 
 const uint8_t name_lower[256] = { LOWER64(0), LOWER64(64), LOWER64(128), LOWER64(192) };
 
+// Apart from where octets are compared: there it is rarely needed, and would take registers.
+__attribute__((noinline)) bool name_octets_equal_folded(const uint8_t *a, const uint8_t *b,
+							size_t n)
+{
+	for (size_t i = 0; i + 8 < n; i += 8)
+		if (name_lower8_at(a + i) != name_lower8_at(b + i))
+			return false;
+	return name_lower8_at(a + n - 8) == name_lower8_at(b + n - 8);
+}
+
 // A compressor points at labels, never at a pointer, so that no honest name has
 // more pointers than labels, and one; it bounds the work that a chain can make.
 #define POINTERS_MAX (NAME_MAX_LABELS + 1)

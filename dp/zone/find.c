@@ -137,6 +137,8 @@ static const struct zone *catalog_choose(const uint8_t *base, const struct looku
 {
 	const struct zone *child = NULL;
 	const struct zone *z = cell_at(base, l->at->ref);
+	if (l->candidates == 0 && l->find->qtype != RRTYPE_DS)
+		return zone_covers(z, l) ? z : NULL;
 	for (unsigned left = l->candidates;; z = cell_at(base, l->candidate[--left])) {
 		if (zone_covers(z, l) && z != child) {
 			if (l->find->qtype != RRTYPE_DS || z->apex_labels != l->labels || child)
@@ -152,17 +154,19 @@ static const struct zone *catalog_choose(const uint8_t *base, const struct looku
 
 static inline bool zone_step(const uint8_t *base, struct lookup *l)
 {
-	uint64_t word = twig_word(l->at);
+	const struct twig *at = l->at;
+	uint64_t word = twig_word(at);
 	if (word_is_leaf(word)) {
-		prefetch_lines(cell_at(base, l->at->ref), 2);
+		prefetch_lines(cell_at(base, at->ref), 2);
 		return true;
 	}
 	unsigned offset = word_offset(word);
-	if ((word & TWIG_STOP) && offset < l->key_len)
-		l->at = twig_children(base, l->at); // the cut or DNAME above the name
+	if (__builtin_expect((word & TWIG_STOP) && offset < l->key_len, 0))
+		at = twig_children(base, at); // the cut or DNAME above the name
 	else
-		l->at = twig_child_for(base, l->at, word, lookup_symbol(l, offset));
-	prefetch(l->at);
+		at = twig_child_for(base, at, word, lookup_symbol(l, offset));
+	prefetch(at);
+	l->at = at;
 	return false;
 }
 
@@ -181,9 +185,9 @@ static unsigned relative_octets(const struct lookup *l, unsigned labels)
 	return l->start[l->labels - l->apex_labels] - l->start[l->labels - labels];
 }
 
-static bool is_exactly(const struct lookup *l, const struct node *n)
+static inline bool is_exactly(const struct lookup *l, const struct node *n)
 {
-	unsigned octets = relative_octets(l, l->labels);
+	unsigned octets = l->find->qname_len - l->zone->apex_len;
 	return node_name_len(n) == octets &&
 	       name_octets_equal(node_name(n), l->find->qname, octets);
 }
@@ -367,18 +371,18 @@ static inline bool before_step(const uint8_t *base, struct lookup *l)
 // --- bursts ------------------------------------------------------------------------
 
 // Steps all lookups in `active` until each has reached its leaf.
-#define ADVANCE(step, base, l, active, count)                       \
-	do {                                                        \
-		unsigned left_ = (count);                           \
-		while (left_ > 0) {                                 \
-			unsigned kept_ = 0;                         \
-			for (unsigned i_ = 0; i_ < left_; i_++) {   \
-				uint8_t which_ = (active)[i_];      \
-				(active)[kept_] = which_;           \
-				kept_ += !step(base, &(l)[which_]); \
-			}                                           \
-			left_ = kept_;                              \
-		}                                                   \
+#define ADVANCE(step, base, active, count)                        \
+	do {                                                      \
+		unsigned left_ = (count);                         \
+		while (left_ > 0) {                               \
+			unsigned kept_ = 0;                       \
+			for (unsigned i_ = 0; i_ < left_; i_++) { \
+				struct lookup *l_ = (active)[i_]; \
+				(active)[kept_] = l_;             \
+				kept_ += !step(base, l_);         \
+			}                                         \
+			left_ = kept_;                            \
+		}                                                 \
 	} while (0)
 
 static void find_clear(struct find *f)
@@ -414,47 +418,82 @@ static void find_ds_in_child(const struct catalog *view, struct find *f)
 		zone_find_in(view, child, f);
 }
 
-void zone_find_burst(const struct catalog *view, struct find *const finds[], unsigned n)
-{
-	struct lookup lookups[FIND_BURST_MAX];
-	uint8_t active[FIND_BURST_MAX], inside[FIND_BURST_MAX];
-	const uint8_t *base = view->base;
-	unsigned count = 0;
+// A phase of a burst; inlined into one function they take each other's registers.
+#define PHASE static __attribute__((noinline))
 
-	assert(n <= FIND_BURST_MAX);
+PHASE void ready_all(const struct catalog *view, struct lookup lookups[],
+		     struct find *const finds[], unsigned n)
+{
 	for (unsigned i = 0; i < n; i++) {
 		struct lookup *l = &lookups[i];
+		const uint8_t *name = finds[i]->qname;
 		l->find = finds[i];
 		l->at = &view->root;
 		l->candidates = 0;
 		find_clear(finds[i]);
-		const uint8_t *name = finds[i]->qname;
 		lookup_name(l, name, finds[i]->qname_len, lookup_labels(l, name));
-		active[i] = (uint8_t)i;
 	}
-	if (!view->root.ref)
-		return;
-	ADVANCE(catalog_step, base, lookups, active, n);
+}
+
+// Finds the zones; returns how many lookups go on inside of one, which are in `inside`.
+PHASE unsigned enter_zones(const uint8_t *base, struct lookup lookups[], struct lookup *inside[],
+			   unsigned n)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < n; i++)
+		inside[i] = &lookups[i];
+	ADVANCE(catalog_step, base, inside, n);
 	for (unsigned i = 0; i < n; i++) {
-		inside[count] = (uint8_t)i;
+		inside[count] = &lookups[i];
 		count += zone_enter(&lookups[i], catalog_choose(base, &lookups[i]));
 	}
-	memcpy(active, inside, count);
-	ADVANCE(zone_step, base, lookups, active, count);
+	return count;
+}
+
+PHASE void descend_zones(const uint8_t *base, struct lookup *const inside[], unsigned n)
+{
+	struct lookup *active[FIND_BURST_MAX];
+	memcpy(active, inside, n * sizeof(active[0]));
+	ADVANCE(zone_step, base, active, n);
+}
+
+// Returns how many of the names do not exist and want their predecessor, which are in
+// `inside` then.
+PHASE unsigned finish_all(const struct catalog *view, struct lookup *inside[], unsigned n)
+{
 	struct apex_wildcard known = { .zone = NULL };
 	unsigned denied = 0;
-	for (unsigned i = 0; i < count; i++) {
-		active[denied] = inside[denied] = inside[i];
-		struct find *f = lookups[inside[i]].find;
-		denied += zone_finish(base, &lookups[inside[i]], &known);
+	for (unsigned i = 0; i < n; i++) {
+		struct lookup *l = inside[denied] = inside[i];
+		struct find *f = l->find;
+		denied += zone_finish(view->base, l, &known);
 		if (f->qtype == RRTYPE_DS && f->cut && !f->node)
 			find_ds_in_child(view, f);
 	}
-	ADVANCE(before_step, base, lookups, active, denied);
-	for (unsigned i = 0; i < denied; i++) {
-		const struct lookup *l = &lookups[inside[i]];
-		l->find->before = cell_at(base, l->at->ref);
-	}
+	return denied;
+}
+
+PHASE void find_before(const uint8_t *base, struct lookup *const denied[], unsigned n)
+{
+	struct lookup *active[FIND_BURST_MAX];
+	memcpy(active, denied, n * sizeof(active[0]));
+	ADVANCE(before_step, base, active, n);
+	for (unsigned i = 0; i < n; i++)
+		denied[i]->find->before = cell_at(base, denied[i]->at->ref);
+}
+
+void zone_find_burst(const struct catalog *view, struct find *const finds[], unsigned n)
+{
+	struct lookup lookups[FIND_BURST_MAX], *inside[FIND_BURST_MAX];
+	assert(n <= FIND_BURST_MAX);
+	ready_all(view, lookups, finds, n);
+	if (!view->root.ref)
+		return;
+	n = enter_zones(view->base, lookups, inside, n);
+	descend_zones(view->base, inside, n);
+	n = finish_all(view, inside, n);
+	if (n > 0)
+		find_before(view->base, inside, n);
 }
 
 // --- one name in one zone -----------------------------------------------------------

@@ -79,10 +79,10 @@ static inline uint64_t symbol_bit(unsigned symbol)
 	return 2ull << symbol;
 }
 
-// Number of children before `symbol`'s place.
+// Number of children before `symbol`'s place; bit 0 of a branch is 0.
 static inline unsigned word_index(uint64_t word, unsigned symbol)
 {
-	return (unsigned)__builtin_popcountll(word & TWIG_BITMAP & (symbol_bit(symbol) - 1));
+	return (unsigned)__builtin_popcountll(word & (symbol_bit(symbol) - 1));
 }
 
 static inline unsigned word_children(uint64_t word)

@@ -68,13 +68,20 @@ static inline uint64_t name_lower8_at(const uint8_t *p)
 	return name_lower8(x);
 }
 
-// Whether eight octets are equal; mostly they are so in their case as well.
-static inline bool name_equal8(const uint8_t *a, const uint8_t *b)
+// Bits by which eight octets differ.
+static inline uint64_t name_differ8(const uint8_t *a, const uint8_t *b)
 {
-	return memcmp(a, b, 8) == 0 || name_lower8_at(a) == name_lower8_at(b);
+	uint64_t x, y;
+	memcpy(&x, a, 8);
+	memcpy(&y, b, 8);
+	return x ^ y;
 }
 
-// Whether n octets of names are equal, length octets and labels alike.
+// What name_octets_equal says of octets that differ; n is at least 8.
+bool name_octets_equal_folded(const uint8_t *a, const uint8_t *b, size_t n);
+
+// Whether n octets of names are equal, length octets and labels alike. Mostly they are so
+// in their case as well, or differ by more than that.
 static inline bool name_octets_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	if (n < 8) {
@@ -83,10 +90,12 @@ static inline bool name_octets_equal(const uint8_t *a, const uint8_t *b, size_t 
 				return false;
 		return true;
 	}
+	uint64_t differ = name_differ8(a + n - 8, b + n - 8);
 	for (size_t i = 0; i + 8 < n; i += 8)
-		if (!name_equal8(a + i, b + i))
-			return false;
-	return name_equal8(a + n - 8, b + n - 8);
+		differ |= name_differ8(a + i, b + i);
+	if (differ & ~0x2020202020202020u)
+		return false;
+	return differ == 0 || name_octets_equal_folded(a, b, n);
 }
 
 bool name_equal(const uint8_t *a, const uint8_t *b);

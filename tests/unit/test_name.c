@@ -251,6 +251,30 @@ static void equality_ignores_ascii_case_only(void)
 	CU_ASSERT_FALSE(name_equal(a.wire, b.wire));
 }
 
+// Octets of every length, and two that are equal in all but one place: by their case, by the
+// bit that cases differ in, or otherwise.
+static void equality_of_octets(void)
+{
+	uint8_t a[80], b[80];
+	for (unsigned n = 0; n <= 40; n++) {
+		for (unsigned i = 0; i < n; i++)
+			a[i] = b[i] = (uint8_t)('A' + i % 26);
+		CU_ASSERT(name_octets_equal(a, b, n));
+		for (unsigned at = 0; at < n; at++) {
+			uint8_t was = b[at];
+			for (unsigned c = 0; c < 256; c++) {
+				b[at] = (uint8_t)c;
+				CU_ASSERT_EQUAL(name_octets_equal(a, b, n),
+						(c | 0x20) == (was | 0x20));
+			}
+			a[at] = '@';
+			b[at] = '`'; // no letters
+			CU_ASSERT_FALSE(name_octets_equal(a, b, n));
+			a[at] = b[at] = was;
+		}
+	}
+}
+
 static void ancestors(void)
 {
 	static const struct {
@@ -323,4 +347,5 @@ UNIT_MAIN("name", { "plain and compressed", read_plain_and_compressed },
 	  { "text round trip", text_round_trip }, { "malformed text", text_rejects },
 	  { "lengths of text", text_length_limits }, { "longest text", text_longest },
 	  { "lower case", lower_table }, { "equality", equality_ignores_ascii_case_only },
-	  { "ancestors", ancestors }, { "canonical order", canonical_order }, { "pieces", pieces })
+	  { "equality of octets", equality_of_octets }, { "ancestors", ancestors },
+	  { "canonical order", canonical_order }, { "pieces", pieces })
