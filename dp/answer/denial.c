@@ -13,7 +13,8 @@
 #include "understudy/rr.h"
 
 // Each node once; NULL, a hole in the chain, not at all.
-static void add(struct denial *d, const struct zone *zone, const struct node *node, uint16_t type)
+static void add(struct denial *d, const struct zone *zone, const struct node *node, uint16_t type,
+		struct proof_copy *copy)
 {
 	if (!node)
 		return;
@@ -22,7 +23,7 @@ static void add(struct denial *d, const struct zone *zone, const struct node *no
 			return;
 	if (d->count < DENIAL_PROOFS_MAX)
 		d->proof[d->count++] =
-			(struct denial_proof){ .zone = zone, .node = node, .type = type };
+			(struct proof){ .zone = zone, .node = node, .type = type, .copy = copy };
 }
 
 // The name's ancestor of so many labels.
@@ -42,8 +43,10 @@ static void wildcard_below(const struct find *f, unsigned labels, uint8_t out[NA
 
 static struct denial_apex *apex_of(struct denial *d, const struct zone *zone)
 {
-	if (d->apex.zone != zone)
+	if (d->apex.zone != zone) {
 		d->apex = (struct denial_apex){ .zone = zone };
+		d->of_apex.node = d->of_asterisk.node = NULL;
+	}
 	return &d->apex;
 }
 
@@ -65,7 +68,7 @@ static bool has_nsec(struct denial *d, const struct zone *zone)
 
 static void nsec_at(struct denial *d, const struct find *f, const struct node *node)
 {
-	add(d, f->zone, node, RRTYPE_NSEC);
+	add(d, f->zone, node, RRTYPE_NSEC, NULL);
 }
 
 static void nsec_of_answer(struct denial *d, const struct find *f)
@@ -75,8 +78,11 @@ static void nsec_of_answer(struct denial *d, const struct find *f)
 		return;
 	}
 	nsec_at(d, f, f->before);
-	if (f->status != FIND_EMPTY)
-		nsec_at(d, f, f->node ? f->node : f->before_wildcard);
+	if (f->status == FIND_EMPTY)
+		return;
+	bool at_apex = f->encloser_labels == zone_apex_labels(f->zone);
+	add(d, f->zone, f->node ? f->node : f->before_wildcard, RRTYPE_NSEC,
+	    at_apex ? &d->of_asterisk : NULL);
 }
 
 // --- NSEC3 -----------------------------------------------------------------------
@@ -106,7 +112,7 @@ static const struct node *nsec3_for(struct denial *d, const struct find *f, cons
 static void nsec3_at(struct denial *d, const struct find *f, const uint8_t *name)
 {
 	bool match;
-	add(d, f->zone, nsec3_for(d, f, name, &match), RRTYPE_NSEC3);
+	add(d, f->zone, nsec3_for(d, f, name, &match), RRTYPE_NSEC3, NULL);
 }
 
 // The same for the name's ancestor of so many labels.
@@ -139,7 +145,7 @@ static void nsec3_at_wildcard(struct denial *d, const struct find *f, unsigned l
 		apex->asterisk_known = true;
 		apex->asterisk = node;
 	}
-	add(d, f->zone, node, RRTYPE_NSEC3);
+	add(d, f->zone, node, RRTYPE_NSEC3, at_apex ? &d->of_asterisk : NULL);
 }
 
 // The proof of the closest provable encloser (section 7.2.1) of the name's ancestor
@@ -167,8 +173,9 @@ static unsigned nsec3_encloser(struct denial *d, const struct find *f, unsigned 
 		}
 		at = at == labels ? high - 1 : (low + high) / 2;
 	}
-	add(d, f->zone, encloser, RRTYPE_NSEC3);
-	add(d, f->zone, closer, RRTYPE_NSEC3);
+	bool at_apex = low == zone_apex_labels(f->zone);
+	add(d, f->zone, encloser, RRTYPE_NSEC3, at_apex ? &d->of_apex : NULL);
+	add(d, f->zone, closer, RRTYPE_NSEC3, NULL);
 	return low;
 }
 
@@ -245,32 +252,11 @@ void denial_of_ds(struct denial *d, const struct find *f)
 		nsec_at(d, f, f->cut);
 }
 
-static bool put_proof(const struct denial *d, const struct denial_proof *p, struct reply *r)
-{
-	uint8_t name[NAME_MAX_OCTETS];
-	struct owner owner = { .in_zone = p->zone == d->home };
-	struct rrset set, sigs;
-	if (!node_signed_rrset(d->view, p->node, p->type, &set, &sigs))
-		return true;
-	if (owner.in_zone) {
-		unsigned octets;
-		owner.name = node_labels(p->node, &octets);
-		owner.above_apex = (uint8_t)octets;
-		if (octets == 0)
-			owner.name = zone_apex(p->zone);
-	} else {
-		node_owner(p->zone, p->node, name);
-		owner.name = name;
-	}
-	return reply_rrset(r, SECTION_AUTHORITY, &owner, &set) &&
-	       (sigs.count == 0 || reply_rrset(r, SECTION_AUTHORITY, &owner, &sigs));
-}
-
 bool denial_put(struct denial *d, struct reply *r)
 {
 	bool fits = true;
 	for (unsigned i = 0; fits && i < d->count; i++)
-		fits = put_proof(d, &d->proof[i], r);
+		fits = proof_put(d->view, &d->proof[i], d->home, r);
 	d->count = 0;
 	return fits;
 }

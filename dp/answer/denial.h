@@ -10,17 +10,11 @@
 
 #include "understudy/zone.h"
 
+#include "proof.h"
 #include "reply.h"
 
 // A wildcard for every name of a chain of aliases, and what the last one needs.
 #define DENIAL_PROOFS_MAX 28
-
-// A node whose NSEC or NSEC3 records belong into the reply.
-struct denial_proof {
-	const struct zone *zone;
-	const struct node *node;
-	uint16_t type;
-};
 
 // Of the zone last denied from: whether it has NSEC; or of its NSEC3 what the reply to any
 // name takes that does not exist below an existing one: the record of the apex, and that for
@@ -39,7 +33,8 @@ struct denial {
 	const struct zone *home;            // of the question
 	struct denial_apex apex;            // as long as the view
 	unsigned count;
-	struct denial_proof proof[DENIAL_PROOFS_MAX];
+	struct proof proof[DENIAL_PROOFS_MAX];
+	struct proof_copy of_apex, of_asterisk; // as long as `apex` is of the same zone
 };
 
 // Which search the reply to a query with DO will need most likely, by what was found

@@ -8,8 +8,7 @@
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
-#define OPT_OCTETS    11
-#define POINTER_LIMIT 0x4000u
+#define OPT_OCTETS 11
 
 void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t limit,
 		 struct compress *names)
@@ -140,7 +139,7 @@ static bool put_owner(struct reply *r, struct owner *owner)
 		return false;
 	}
 	// The root is shorter than a pointer to it.
-	if (!owner->place && *owner->name && at < POINTER_LIMIT)
+	if (!owner->place && *owner->name && at < REPLY_POINTERS_END)
 		owner->place = (uint16_t)at;
 	return true;
 }

@@ -20,7 +20,8 @@ enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_CO
 #define REPLY_QNAME_PLACE 12
 // What points to a name at this place.
 #define REPLY_POINTER(place) ((uint16_t)(0xc000u | (unsigned)(place)))
-#define REPLY_FIXED_OCTETS   8 // type, class, TTL
+#define REPLY_POINTERS_END   0x4000u // to no place from here on
+#define REPLY_FIXED_OCTETS   8       // type, class, TTL
 
 // An owner name: `place` is where it stands in the reply, 0 = unknown or nowhere. One
 // that is in the zone of the question may say so: then of `name` nothing is looked at

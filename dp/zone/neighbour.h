@@ -28,7 +28,7 @@ const struct twig *trie_left(const uint8_t *base, const struct twig *root,
 			     const struct trie_place *p, const struct trie_parting *parting);
 
 // Cache lines of a node that owns little but an NSEC or NSEC3 and signatures.
-#define TRIE_SIGNED_LINES 4
+#define TRIE_SIGNED_LINES 6
 
 // One twig down to the last authoritative leaf (what is below a cut or DNAME is not
 // authoritative); true when it is reached.
