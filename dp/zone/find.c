@@ -12,6 +12,12 @@
 #include "understudy/prefetch.h"
 #include "understudy/rr.h"
 
+// A phase of a burst; inlined into one function they take each other's registers.
+#define PHASE static __attribute__((noinline))
+
+// Twigs on the way down a zone that are remembered, the last ones.
+#define WAY_MAX 32u
+
 // The scratch of one lookup. An odd number of cache lines, so that the hot
 // parts of neighbours do not share cache sets.
 struct lookup {
@@ -22,10 +28,12 @@ struct lookup {
 	uint8_t labels;                      // of the name
 	uint8_t apex_labels;                 // of the zone
 	uint8_t candidates;                  // zones come by on the way down the catalogue
+	uint16_t depth;                      // twigs on the way down the zone before the leaf
 	uint8_t start[NAME_MAX_LABELS + 1];  // where each label stands, the root's last
 	uint16_t bound[NAME_MAX_LABELS + 1]; // bound[i]: where the key's first i labels end
 	cell_ref candidate[NAME_MAX_LABELS + 1];
 	uint8_t key[KEY_MAX + KEY_SLACK]; // behind its end stands a 0
+	const struct twig *way[WAY_MAX];  // the twig number i stands at i % WAY_MAX
 	uint8_t pad[96];
 };
 static_assert(sizeof(struct lookup) % 128 == 64, "an odd number of cache lines");
@@ -46,7 +54,7 @@ static inline uint64_t lookup_labels(struct lookup *l, const uint8_t *name)
 }
 
 // The key label by label, the last label first.
-static void lookup_key(struct lookup *l, const uint8_t *name)
+__attribute__((noinline)) static void lookup_key(struct lookup *l, const uint8_t *name)
 {
 	unsigned len = 0;
 	for (unsigned i = 1; i <= l->labels; i++) {
@@ -59,7 +67,7 @@ static void lookup_key(struct lookup *l, const uint8_t *name)
 
 #if KEY_BLOCKS
 // The same from the symbols of the whole name, of which each octet has one.
-static void lookup_key_simple(struct lookup *l, const uint8_t *name, const uint8_t *symbols)
+static inline void lookup_key_simple(struct lookup *l, const uint8_t *name, const uint8_t *symbols)
 {
 	unsigned len = 0;
 	for (unsigned i = 1; i <= l->labels; i++) {
@@ -78,7 +86,8 @@ static void lookup_key_simple(struct lookup *l, const uint8_t *name, const uint8
 #endif
 
 // Readies the key; `lengths` is what lookup_labels said.
-static void lookup_name(struct lookup *l, const uint8_t *name, unsigned octets, uint64_t lengths)
+static inline __attribute__((always_inline)) void lookup_name(struct lookup *l, const uint8_t *name,
+							      unsigned octets, uint64_t lengths)
 {
 	l->bound[0] = 0;
 #if KEY_BLOCKS
@@ -123,7 +132,7 @@ static inline bool catalog_step(const uint8_t *base, struct lookup *l)
 	return false;
 }
 
-static bool zone_covers(const struct zone *z, const struct lookup *l)
+static inline bool zone_covers(const struct zone *z, const struct lookup *l)
 {
 	if (z->apex_labels > l->labels)
 		return false;
@@ -132,13 +141,11 @@ static bool zone_covers(const struct zone *z, const struct lookup *l)
 	       name_octets_equal(l->find->qname + start, z->apex, z->apex_len);
 }
 
-// The deepest zone at or above the name; for DS at an apex the parent's, if ours.
-static const struct zone *catalog_choose(const uint8_t *base, const struct lookup *l)
+// The deepest of several zones at or above the name; for DS at an apex the parent's, if ours.
+PHASE const struct zone *catalog_choose_among(const uint8_t *base, const struct lookup *l)
 {
 	const struct zone *child = NULL;
 	const struct zone *z = cell_at(base, l->at->ref);
-	if (l->candidates == 0 && l->find->qtype != RRTYPE_DS)
-		return zone_covers(z, l) ? z : NULL;
 	for (unsigned left = l->candidates;; z = cell_at(base, l->candidate[--left])) {
 		if (zone_covers(z, l) && z != child) {
 			if (l->find->qtype != RRTYPE_DS || z->apex_labels != l->labels || child)
@@ -148,6 +155,14 @@ static const struct zone *catalog_choose(const uint8_t *base, const struct looku
 		if (left == 0)
 			return child;
 	}
+}
+
+static inline const struct zone *catalog_choose(const uint8_t *base, const struct lookup *l)
+{
+	const struct zone *z = cell_at(base, l->at->ref);
+	if (l->candidates > 0 || l->find->qtype == RRTYPE_DS)
+		return catalog_choose_among(base, l);
+	return zone_covers(z, l) ? z : NULL;
 }
 
 // --- a zone: which node ------------------------------------------------------------
@@ -168,6 +183,25 @@ static inline bool zone_step(const uint8_t *base, struct lookup *l)
 	prefetch(at);
 	l->at = at;
 	return false;
+}
+
+// Steps all lookups until each has reached its leaf.
+PHASE void descend_zones(const uint8_t *base, struct lookup *const inside[], unsigned n)
+{
+	struct lookup *active[FIND_BURST_MAX];
+	memcpy(active, inside, n * sizeof(active[0]));
+	for (unsigned depth = 0; n > 0; depth++) {
+		unsigned kept = 0;
+		for (unsigned i = 0; i < n; i++) {
+			struct lookup *l = active[i];
+			l->way[depth % WAY_MAX] = l->at;
+			if (zone_step(base, l))
+				l->depth = (uint16_t)depth;
+			else
+				active[kept++] = l;
+		}
+		n = kept;
+	}
 }
 
 static struct trie_place lookup_place(const struct lookup *l)
@@ -315,6 +349,30 @@ static unsigned labels_below(const struct lookup *l, const struct node *n)
 	return 0;
 }
 
+// What trie_left says of a name that is not below a cut or DNAME, found from the leaf upwards:
+// mostly it is a step or two.
+static const struct twig *lookup_left(const uint8_t *base, const struct lookup *l,
+				      const struct trie_place *place,
+				      const struct trie_parting *parting)
+{
+	unsigned first = l->depth < WAY_MAX ? 0 : l->depth + 1u - WAY_MAX, i = l->depth;
+	// The topmost twig of which all leaves are on one side of the name.
+	while (i > first && word_offset(twig_word(l->way[(i - 1) % WAY_MAX])) > parting->at)
+		i--;
+	const struct twig *side = l->way[i % WAY_MAX];
+	for (bool less = parting->theirs_less; i > first; less = false) {
+		const struct twig *branch = l->way[--i % WAY_MAX];
+		uint64_t word = twig_word(branch);
+		unsigned symbol = lookup_symbol(l, word_offset(word));
+		// Where the symbol is missing, `side` is a child for another one.
+		if (less && (word & symbol_bit(symbol)))
+			return side;
+		if (word_index(word, symbol) > 0)
+			return twig_children(base, branch) + word_index(word, symbol) - 1;
+	}
+	return first == 0 ? l->way[0] : trie_left(base, &l->zone->root, place, parting);
+}
+
 // The name is not that of the node that was reached: what that one tells nevertheless.
 // True if the name's predecessor is wanted, which is then the last leaf below l->at.
 static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *n,
@@ -344,7 +402,7 @@ static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *
 		find_wildcard_once(base, l, labels, known);
 	if (!f->deny || !denies_by_nsec(base, l->zone))
 		return false;
-	l->at = trie_left(base, &l->zone->root, &place, &parting);
+	l->at = lookup_left(base, l, &place, &parting);
 	prefetch(l->at);
 	return true;
 }
@@ -418,9 +476,6 @@ static void find_ds_in_child(const struct catalog *view, struct find *f)
 		zone_find_in(view, child, f);
 }
 
-// A phase of a burst; inlined into one function they take each other's registers.
-#define PHASE static __attribute__((noinline))
-
 PHASE void ready_all(const struct catalog *view, struct lookup lookups[],
 		     struct find *const finds[], unsigned n)
 {
@@ -448,13 +503,6 @@ PHASE unsigned enter_zones(const uint8_t *base, struct lookup lookups[], struct 
 		count += zone_enter(&lookups[i], catalog_choose(base, &lookups[i]));
 	}
 	return count;
-}
-
-PHASE void descend_zones(const uint8_t *base, struct lookup *const inside[], unsigned n)
-{
-	struct lookup *active[FIND_BURST_MAX];
-	memcpy(active, inside, n * sizeof(active[0]));
-	ADVANCE(zone_step, base, active, n);
 }
 
 // Returns how many of the names do not exist and want their predecessor, which are in
@@ -519,8 +567,7 @@ void zone_find_in(const struct catalog *view, const struct zone *z, struct find 
 	if (!zone_covers(z, &l) || !zone_enter(&l, z))
 		return;
 	lookup_name(&l, f->qname, f->qname_len, lengths);
-	while (!zone_step(view->base, &l))
-		;
+	descend_zones(view->base, (struct lookup *const[]){ &l }, 1);
 	struct apex_wildcard known = { .zone = NULL };
 	if (!zone_finish(view->base, &l, &known))
 		return;
