@@ -257,46 +257,50 @@ static bool put_records(struct reply *r, struct owner *owner, const struct rrset
 	return named ? put_named(r, owner, set, shape) : put_copies(r, owner, set);
 }
 
-// Addresses under a name that stands in the reply already: most of all records.
-// What they take is known before, and copies of a fixed size need no call.
-static bool put_addresses(struct reply *r, uint16_t place, const struct rrset *set)
+// Copies of a fixed size need no call, and the head comes out of registers.
+static inline void put_addresses(uint8_t *p, uint64_t head, const struct rrset *set, size_t len)
 {
-	size_t len = set->type == RRTYPE_A ? 2 + 4 : 2 + 16;
-	size_t octets = set->count * (2 + REPLY_FIXED_OCTETS + len);
-	assert(set->octets == set->count * len);
+	const uint8_t *record = set->records, *end = record + set->octets;
+	const uint32_t ttl_s = set->ttl_s;
+	for (; record < end; record += len, p += 2 + REPLY_FIXED_OCTETS + len) {
+		wire_poke_be64(p, head);
+		wire_poke_be16(p + 8, (uint16_t)ttl_s);
+		memcpy(p + 2 + REPLY_FIXED_OCTETS, record, len);
+	}
+}
+
+// Addresses under a name that stands in the reply already: most of all records. What they
+// take is known before.
+bool reply_addresses(struct reply *r, enum section section, uint16_t place, const struct rrset *set)
+{
+	const uint32_t octets = set->octets + set->count * (2 + REPLY_FIXED_OCTETS);
+	assert(set->octets == set->count * (set->type == RRTYPE_A ? 2u + 4 : 2 + 16));
 	if (r->limit - r->octets < octets)
 		return false;
-	uint8_t head[2 + REPLY_FIXED_OCTETS];
-	wire_poke_be16(head, REPLY_POINTER(place));
-	reply_fixed_octets(head + 2, r, set);
-	const uint8_t *record = set->records, *end = record + set->octets;
-	uint8_t *p = r->msg + r->octets;
-	for (; record < end; record += len, p += sizeof(head) + len) {
-		memcpy(p, head, sizeof(head));
-		if (len == 2 + 4)
-			memcpy(p + sizeof(head), record, 2 + 4);
-		else
-			memcpy(p + sizeof(head), record, 2 + 16);
-	}
-	r->octets += (uint32_t)octets;
+	// Owner, type, class, and the upper half of the TTL.
+	const uint64_t head = (uint64_t)REPLY_POINTER(place) << 48 | (uint64_t)set->type << 32 |
+			      (uint64_t)r->rrclass << 16 | set->ttl_s >> 16;
+	if (set->type == RRTYPE_A)
+		put_addresses(r->msg + r->octets, head, set, 2 + 4);
+	else
+		put_addresses(r->msg + r->octets, head, set, 2 + 16);
+	r->octets += octets;
+	r->counts[section] = (uint16_t)(r->counts[section] + set->count);
 	return true;
 }
 
 bool reply_rrset(struct reply *r, enum section section, struct owner *owner,
 		 const struct rrset *set)
 {
-	if (owner->place && (set->type == RRTYPE_A || set->type == RRTYPE_AAAA)) {
-		if (!put_addresses(r, owner->place, set))
-			return false;
-	} else {
-		uint32_t octets = r->octets;
-		uint16_t place = owner->place;
-		if (!put_records(r, owner, set)) {
-			r->octets = octets;
-			owner->place = place;
-			r->names_begun = false; // it may speak of what is no longer there
-			return false;
-		}
+	uint32_t octets = r->octets;
+	uint16_t place = owner->place;
+	if (place && (set->type == RRTYPE_A || set->type == RRTYPE_AAAA))
+		return reply_addresses(r, section, place, set);
+	if (!put_records(r, owner, set)) {
+		r->octets = octets;
+		owner->place = place;
+		r->names_begun = false; // it may speak of what is no longer there
+		return false;
 	}
 	r->counts[section] = (uint16_t)(r->counts[section] + set->count);
 	return true;
@@ -350,14 +354,11 @@ __attribute__((noinline)) static size_t put_options(struct reply *r,
 static size_t put_opt(struct reply *r, const struct query *q, const struct answer_config *config)
 {
 	uint8_t *p = r->msg + r->octets;
-	p[0] = 0; // owner: the root
-	wire_poke_be16(p + 1, RRTYPE_OPT);
-	wire_poke_be16(p + 3, config->edns_udp_octets);
-	p[5] = (uint8_t)(r->rcode >> 4);
-	p[6] = 0; // version
-	p[7] = q->dnssec_ok ? 0x80 : 0;
-	p[8] = 0;
-	wire_poke_be16(p + 9, 0);
+	// The root, type, size, upper rcode, version 0, and of the flags DO; no data.
+	wire_poke_be64(p, (uint64_t)RRTYPE_OPT << 40 | (uint64_t)config->edns_udp_octets << 24 |
+				  (uint64_t)(r->rcode >> 4 & 0xff) << 16 |
+				  (q->dnssec_ok ? 0x80 : 0));
+	memset(p + 8, 0, OPT_OCTETS - 8);
 	r->octets += OPT_OCTETS;
 	if (r->options || r->edns_error != EDNS_ERROR_NONE || r->report_channel)
 		return put_options(r, config);

@@ -100,6 +100,10 @@ static inline void reply_fixed_octets(uint8_t fixed[REPLY_FIXED_OCTETS], const s
 bool reply_rrset(struct reply *r, enum section section, struct owner *owner,
 		 const struct rrset *set);
 
+// The same for A or AAAA records whose owner stands in the reply already.
+bool reply_addresses(struct reply *r, enum section section, uint16_t place,
+		     const struct rrset *set);
+
 // Leaves nothing but the question, and TC.
 void reply_truncate(struct reply *r, const struct query *q);
 

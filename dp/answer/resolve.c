@@ -363,7 +363,6 @@ static bool answer_address(struct resolver *rs)
 {
 	const struct query *q = rs->query;
 	const struct find *f = rs->found;
-	struct owner owner = { .name = q->qname, .place = REPLY_QNAME_PLACE };
 	struct rrset set;
 	if ((q->qtype != RRTYPE_A && q->qtype != RRTYPE_AAAA) || q->qclass != RRCLASS_IN ||
 	    f->status != FIND_NODE || !f->node || f->cut || q->qname_labels == 0)
@@ -371,7 +370,7 @@ static bool answer_address(struct resolver *rs)
 	unsigned flags = node_flags(f->node);
 	if ((flags & NODE_CNAME) || (q->dnssec_ok && (flags & NODE_SIGNED)) ||
 	    !node_rrset(rs->view, f->node, q->qtype, &set) ||
-	    !reply_rrset(rs->reply, SECTION_ANSWER, &owner, &set))
+	    !reply_addresses(rs->reply, SECTION_ANSWER, REPLY_QNAME_PLACE, &set))
 		return false;
 	rs->reply->authoritative = true;
 	return true;
