@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
+#ifdef __SSSE3__
+#include <tmmintrin.h>
 #define KEY_BLOCKS 1
 #else
 #define KEY_BLOCKS 0
@@ -56,24 +56,23 @@ static inline unsigned key_from_name(uint8_t key[static KEY_MAX], const uint8_t 
 #if KEY_BLOCKS
 // The symbols of 16 octets where each is one of host names, with one symbol; and
 // which of them are.
+//
+// By its upper and by its lower half an octet may belong to one of five classes, a bit for each,
+// and it does if both say so: '-'; digits; A to O; P to Z; '_'. The class is what has to be added
+// to the lower half.
 static inline __m128i key_simple_block(__m128i c, unsigned *simple)
 {
-	const __m128i lower = _mm_or_si128(c, _mm_set1_epi8(0x20));
-	// x <= n without a sign: min(x, n) == x.
-	const __m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0')),
-		      letter = _mm_sub_epi8(lower, _mm_set1_epi8('a'));
-	const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit),
-		      is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
-		      is_hyphen = _mm_cmpeq_epi8(c, _mm_set1_epi8('-')),
-		      is_line = _mm_cmpeq_epi8(c, _mm_set1_epi8('_'));
-	const __m128i alnum =
-		_mm_or_si128(_mm_and_si128(is_digit, _mm_add_epi8(digit, _mm_set1_epi8(4))),
-			     _mm_and_si128(is_letter, _mm_add_epi8(letter, _mm_set1_epi8(17))));
-	const __m128i other = _mm_or_si128(_mm_and_si128(is_hyphen, _mm_set1_epi8(2)),
-					   _mm_and_si128(is_line, _mm_set1_epi8(15)));
-	*simple = (unsigned)_mm_movemask_epi8(
-		_mm_or_si128(_mm_or_si128(is_digit, is_letter), _mm_or_si128(is_hyphen, is_line)));
-	return _mm_or_si128(alnum, other);
+	const __m128i half = _mm_set1_epi8(15), low = _mm_and_si128(c, half),
+		      high = _mm_and_si128(_mm_srli_epi16(c, 4), half);
+	const __m128i of_low =
+		_mm_setr_epi8(10, 14, 14, 14, 14, 14, 14, 14, 14, 14, 12, 4, 4, 5, 4, 20);
+	const __m128i of_high = _mm_setr_epi8(0, 0, 1, 2, 4, 24, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0);
+	const __m128i class =
+		_mm_and_si128(_mm_shuffle_epi8(of_low, low), _mm_shuffle_epi8(of_high, high));
+	// Class 16 is read as 0.
+	const __m128i added = _mm_setr_epi8(0, 2 - 13, 4, 0, 16, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0);
+	*simple = 0xffffu ^ (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(class, _mm_setzero_si128()));
+	return _mm_add_epi8(low, _mm_shuffle_epi8(added, class));
 }
 
 // The symbols of a name of KEY_BLOCK to KEY_SIMPLE_MAX octets, each where its octet

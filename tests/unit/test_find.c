@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What comes before a name that does not exist, also where the way to it has many turns.
+// Names of every octet, and what comes before a name that does not exist, also where the way to
+// it has many turns.
 #include <stdio.h>
 #include <string.h>
 
@@ -59,9 +60,41 @@ static void test_before(void)
 	rcu_reader_quiescent();
 }
 
+// A long name's octets are taken sixteen at a time where all have one symbol.
+static void octet_label(char out[64], unsigned octet)
+{
+	snprintf(out, 64, "sixteen-and_more\\%03u", octet);
+}
+
+static void test_octets(void)
+{
+	static char text[256 * 64];
+	char label[64], whole[128];
+	size_t n = (size_t)sprintf(text, "@ 300 SOA ns root 1 2 3 4 60\n@ 300 NS ns\n");
+	for (unsigned octet = 0; octet < 256; octet++) {
+		if (octet >= 'A' && octet <= 'Z')
+			continue; // found as those of lower case
+		octet_label(label, octet);
+		n += (size_t)sprintf(text + n, "%s 300 A 10.0.0.1\n", label);
+	}
+	world_zone(&world, "octets.test.", text);
+	const struct catalog *view = zonedb_view(world.db);
+	for (unsigned octet = 0; octet < 256; octet++) {
+		struct name name;
+		octet_label(label, octet);
+		snprintf(whole, sizeof(whole), "%s.octets.test.", label);
+		CU_ASSERT_FATAL(name_from_text(whole, &name) == RESULT_OK);
+		struct find f = { .qname = name.wire, .qname_len = name.len, .qtype = 1 };
+		zone_find_burst(view, (struct find *[]){ &f }, 1);
+		CU_ASSERT(f.status == FIND_NODE && f.node != NULL);
+	}
+	rcu_reader_quiescent();
+}
+
 int main(void)
 {
-	static const struct unit_test tests[] = { { "before a missing name", test_before } };
+	static const struct unit_test tests[] = { { "every octet", test_octets },
+						  { "before a missing name", test_before } };
 	world_open(&world);
 	int failed = unit_run("find", tests, sizeof(tests) / sizeof(tests[0]));
 	world_close(&world);
