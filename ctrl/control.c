@@ -138,7 +138,7 @@ void control_respond(struct control_connection *n, json_t *response, FILE *body)
 	n->task = NULL;
 	set_waiting(n, false);
 	n->body = body;
-	char *text = response ? json_dumps(response, JSON_COMPACT) : NULL;
+	char *text = response ? json_dumps(response, CONTROL_JSON) : NULL;
 	json_decref(response);
 	if (text) {
 		len = strlen(text);

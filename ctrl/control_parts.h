@@ -9,6 +9,8 @@
 #include "control.h"
 
 #define CONTROL_LINE_MAX 4096
+// How a response is written: in one line, seconds with as many digits as matter.
+#define CONTROL_JSON (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
 struct control_connection;
 

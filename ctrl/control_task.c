@@ -121,7 +121,7 @@ static bool write_row(struct control_task *t, const struct catalog *view,
 {
 	json_t *row = control_zone_row(view, s);
 	bool well = (!t->rows || fputc(',', t->out) != EOF) &&
-		    json_dumpf(row, t->out, JSON_COMPACT) == 0;
+		    json_dumpf(row, t->out, CONTROL_JSON) == 0;
 	json_decref(row);
 	t->rows = true;
 	return well;

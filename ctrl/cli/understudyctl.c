@@ -276,7 +276,7 @@ static int print_response(const struct wanted *w, const char *zone, json_t *resp
 	bool ok = json_is_true(json_object_get(response, "ok"));
 	const char *error = json_string_value(json_object_get(response, "error"));
 	if (w->raw) {
-		json_dumpf(response, stdout, JSON_INDENT(2));
+		json_dumpf(response, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 		putchar('\n');
 	} else if (!ok) {
 		table_reload(stderr, response); // messages, if there are any
