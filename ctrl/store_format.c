@@ -6,11 +6,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "understudy/crew.h"
 #include "understudy/rr.h"
 #include "understudy/wire.h"
 
@@ -324,27 +326,8 @@ struct reading {
 	uint8_t rdata[65535];
 };
 
-// The octets of a piece, at the place that the sink has for them.
-static enum result take_piece(const struct store_source *s, const struct store_sink *sink,
-			      struct block *b)
-{
-	void *where;
-	uint64_t at = s->at + STORE_BLOCK_HEAD;
-	if (s->end - at < b->payload)
-		return RESULT_TRUNCATED;
-	enum result r = sink->piece(sink->arg, b->payload, &where);
-	if (r == RESULT_OK && s->octets)
-		memcpy(where, s->octets + at, b->payload);
-	else if (r == RESULT_OK)
-		r = read_file(s, where, b->payload, at);
-	if (r == RESULT_OK)
-		b->octets = where;
-	return r;
-}
-
-// The next block, not yet verified. `sink` of a segment that may have pieces, or NULL.
-static enum result next_block(struct store_source *s, const struct store_sink *sink,
-			      struct block *b)
+// The next block, not yet verified.
+static enum result next_block(struct store_source *s, struct block *b)
 {
 	const uint8_t *all;
 	enum result r = peek(s, 0, STORE_BLOCK_HEAD, &b->head);
@@ -354,16 +337,12 @@ static enum result next_block(struct store_source *s, const struct store_sink *s
 	b->payload = wire_peek_be32(b->head + 4);
 	if (b->payload > STORE_PAYLOAD_MAX)
 		return RESULT_MALFORMED;
-	if (sink && sink->piece && b->kind == KIND_CELLS) {
-		r = take_piece(s, sink, b);
-	} else {
-		r = peek(s, STORE_BLOCK_HEAD, b->payload, &all);
-		if (r == RESULT_OK)
-			b->octets = all + STORE_BLOCK_HEAD;
-	}
-	if (r == RESULT_OK)
-		s->at += STORE_BLOCK_HEAD + b->payload;
-	return r;
+	r = peek(s, STORE_BLOCK_HEAD, b->payload, &all);
+	if (r != RESULT_OK)
+		return r;
+	b->octets = all + STORE_BLOCK_HEAD;
+	s->at += STORE_BLOCK_HEAD + b->payload;
+	return RESULT_OK;
 }
 
 static bool block_good(const struct block *b, uint32_t number)
@@ -495,17 +474,127 @@ static enum result read_middle(struct reading *r, const struct block *b)
 	return b->kind == KIND_DATA ? read_data(r, b) : RESULT_MALFORMED;
 }
 
+// ---- pieces: what they are and where they go is found out first, then several threads read
+// and verify them
+
+struct piece {
+	uint8_t head[STORE_BLOCK_HEAD];
+	uint32_t number;
+	uint64_t at; // of the payload
+	void *where;
+};
+
+struct pieces {
+	const struct store_source *source;
+	struct piece *piece;
+	unsigned count, room;
+	_Atomic int failed; // enum result: what became of one of them
+	int error;          // errno with it
+};
+
+static enum result add_piece(struct pieces *all, const struct piece *p)
+{
+	if (all->count == all->room) {
+		unsigned room = all->room ? 2 * all->room : 64;
+		struct piece *more = reallocarray(all->piece, room, sizeof(*more));
+		if (!more)
+			return RESULT_NO_MEMORY;
+		all->piece = more;
+		all->room = room;
+	}
+	all->piece[all->count++] = *p;
+	return RESULT_OK;
+}
+
+// The next block, if it is one of cells; `number`: the first one's. The source goes behind it.
+// RESULT_NOT_FOUND where it is another.
+static enum result find_piece(struct store_source *s, const struct store_sink *sink,
+			      uint32_t number, struct pieces *all)
+{
+	const uint8_t *head;
+	struct piece p = { .number = number + all->count, .at = s->at + STORE_BLOCK_HEAD };
+	enum result r = peek(s, 0, STORE_BLOCK_HEAD, &head);
+	if (r != RESULT_OK)
+		return r;
+	if (wire_peek_be32(head) != KIND_CELLS)
+		return RESULT_NOT_FOUND;
+	size_t octets = wire_peek_be32(head + 4);
+	if (octets > STORE_PAYLOAD_MAX)
+		return RESULT_MALFORMED;
+	if (octets > s->end - p.at)
+		return RESULT_TRUNCATED;
+	memcpy(p.head, head, sizeof(p.head));
+	r = sink->piece(sink->arg, octets, &p.where);
+	if (r == RESULT_OK)
+		r = add_piece(all, &p);
+	s->at = p.at + octets;
+	return r;
+}
+
+static void read_piece(struct pieces *all, const struct piece *p)
+{
+	const struct store_source *s = all->source;
+	struct block b = { .head = p->head, .octets = p->where };
+	int r = RESULT_OK, before = RESULT_OK;
+	b.payload = wire_peek_be32(p->head + 4);
+	if (s->octets)
+		memcpy(p->where, s->octets + p->at, b.payload);
+	else
+		r = read_file(s, p->where, b.payload, p->at);
+	if (r == RESULT_OK && !block_good(&b, p->number))
+		r = RESULT_MALFORMED;
+	if (r != RESULT_OK && atomic_compare_exchange_strong(&all->failed, &before, r))
+		all->error = errno;
+}
+
+// Their memory is touched for the first time: by the huge page, each by one thread.
+#define PIECES_TOGETHER 8u
+
+static void read_some(void *arg, unsigned part)
+{
+	struct pieces *all = arg;
+	unsigned end = (part + 1) * PIECES_TOGETHER;
+	end = end < all->count ? end : all->count;
+	for (unsigned i = part * PIECES_TOGETHER; i < end; i++) {
+		if (atomic_load_explicit(&all->failed, memory_order_relaxed) == RESULT_OK)
+			read_piece(all, &all->piece[i]);
+	}
+}
+
+// All pieces of the segment; `number` goes behind them.
+static enum result read_pieces(struct store_source *s, const struct store_sink *sink,
+			       uint32_t *number)
+{
+	struct pieces all = { .source = s };
+	enum result r;
+	do {
+		r = find_piece(s, sink, *number, &all);
+	} while (r == RESULT_OK);
+	if (r == RESULT_NOT_FOUND) {
+		crew_do((all.count + PIECES_TOGETHER - 1) / PIECES_TOGETHER, read_some, &all);
+		r = (enum result)atomic_load(&all.failed);
+		*number += all.count;
+		errno = all.error;
+	}
+	free(all.piece);
+	return r;
+}
+
+// ---- segments
+
 static enum result read_blocks(struct store_source *s, struct reading *r)
 {
 	struct block b;
-	enum result result = next_block(s, NULL, &b);
+	enum result result = next_block(s, &b);
 	if (result == RESULT_OK)
 		result = read_head(&b, &r->head);
 	if (result == RESULT_OK && r->sink->head)
 		result = r->sink->head(r->sink->arg, &r->head);
-	const struct store_sink *pieces = r->head.kind == STORE_CELLS ? r->sink : NULL;
-	for (uint32_t number = (uint32_t)r->head.id + 1; result == RESULT_OK; number++) {
-		result = next_block(s, pieces, &b);
+	uint32_t number = (uint32_t)r->head.id + 1;
+	if (result == RESULT_OK && r->head.kind == STORE_CELLS && r->sink->piece)
+		result = read_pieces(s, r->sink, &number);
+	for (; result == RESULT_OK; number++) {
+		result = next_block(s, &b);
 		if (result == RESULT_OK && !block_good(&b, number))
 			result = RESULT_MALFORMED;
 		if (result != RESULT_OK)
@@ -738,7 +827,7 @@ enum result store_state_read(struct store_state *state, const void *key, size_t 
 	struct store_source s;
 	struct block b;
 	store_source_memory(&s, octets, len);
-	enum result r = next_block(&s, NULL, &b);
+	enum result r = next_block(&s, &b);
 	if (r != RESULT_OK)
 		return r;
 	if (b.kind != KIND_STATE || s.at != s.end || !block_good(&b, crc32c(0, key, key_len)))

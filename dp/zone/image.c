@@ -9,6 +9,7 @@
 
 #include "key.h"
 #include "node.h"
+#include "understudy/crew.h"
 
 // --- writing -------------------------------------------------------------------
 
@@ -242,29 +243,80 @@ bool image_settle_commons(const struct image_pieces *p, const struct arena *a, c
 	return true;
 }
 
-static bool settle_twig(struct settling *s, struct twig *t, unsigned least)
+// The twig's own reference, and of a leaf those of its node.
+static void settle_own(struct settling *s, struct twig *t, unsigned least)
 {
 	uint64_t word = twig_word(t);
 	if (word_is_leaf(word)) {
-		if (!settle_ref(s, &t->ref, 1))
-			return false;
-		if (word & LEAF_INDIRECT)
+		s->ok = s->ok && settle_ref(s, &t->ref, 1);
+		if (s->ok && word & LEAF_INDIRECT)
 			settle_node(s, arena_cells(s->arena, t->ref));
-		return s->ok;
+		return;
 	}
 	unsigned count = word_children(word), offset = word_offset(word);
-	if (count < 2 || offset < least || offset >= KEY_MAX ||
-	    !settle_ref(s, &t->ref, twigs_cells(count)))
-		return false;
+	s->ok = s->ok && count >= 2 && offset >= least && offset < KEY_MAX &&
+		settle_ref(s, &t->ref, twigs_cells(count));
+}
+
+// The references of its children, where it has any. Returns their number.
+static unsigned settle_children(struct settling *s, const struct twig *t)
+{
+	uint64_t word = twig_word(t);
 	struct twig *children = arena_cells(s->arena, t->ref);
-	bool ok = true;
-	for (unsigned i = 0; i < count && ok; i++)
-		ok = settle_twig(s, &children[i], offset + 1);
-	return ok;
+	unsigned count = word_is_leaf(word) ? 0 : word_children(word);
+	for (unsigned i = 0; i < count && s->ok; i++)
+		settle_own(s, &children[i], word_offset(word) + 1);
+	return s->ok ? count : 0;
+}
+
+static void settle_below(struct settling *s, const struct twig *t)
+{
+	const struct twig *children = arena_cells(s->arena, t->ref);
+	unsigned count = settle_children(s, t);
+	for (unsigned i = 0; i < count && s->ok; i++)
+		settle_below(s, &children[i]);
+}
+
+// Several threads settle a trie: each what is below some of the twigs next to the root.
+#define PARTS_WANTED 256u
+#define PIECES_LEAST 32u // of a smaller image the calling thread settles all, as one part
+
+struct parts {
+	struct settling settling; // ok: of what stands above the parts
+	_Atomic bool failed;
+	unsigned first, count; // below those before the first all is settled, or stands behind
+	struct twig *part[PARTS_WANTED + TWIG_SYMBOLS]; // they are settled themselves
+};
+
+static void split_first(struct parts *p)
+{
+	const struct twig *from = p->part[p->first++];
+	struct twig *children = arena_cells(p->settling.arena, from->ref);
+	unsigned count = settle_children(&p->settling, from);
+	for (unsigned i = 0; i < count; i++)
+		p->part[p->count++] = &children[i];
+}
+
+static void settle_part(void *arg, unsigned number)
+{
+	struct parts *p = arg;
+	struct settling s = p->settling;
+	settle_below(&s, p->part[p->first + number]);
+	if (!s.ok)
+		atomic_store_explicit(&p->failed, true, memory_order_relaxed);
 }
 
 bool image_settle(const struct image_pieces *p, const struct arena *a, struct twig *root)
 {
-	struct settling s = { .pieces = p, .arena = a, .ok = true };
-	return !root->ref || settle_twig(&s, root, 0);
+	struct parts parts = { .settling = { .pieces = p, .arena = a, .ok = true } };
+	unsigned wanted = p->count < PIECES_LEAST ? 1 : PARTS_WANTED;
+	if (!root->ref)
+		return true;
+	settle_own(&parts.settling, root, 0);
+	parts.part[parts.count++] = root;
+	while (parts.first < parts.count && parts.count < wanted && parts.settling.ok)
+		split_first(&parts);
+	if (parts.settling.ok)
+		crew_do(parts.count - parts.first, settle_part, &parts);
+	return parts.settling.ok && !atomic_load_explicit(&parts.failed, memory_order_relaxed);
 }

@@ -318,6 +318,21 @@ static void test_crc(void)
 	CU_ASSERT_EQUAL(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283);
 }
 
+// However the octets are cut, and however many are done side by side.
+static void test_crc_lengths(void)
+{
+	static uint8_t octets[40000];
+	for (size_t i = 0; i < sizeof(octets); i++)
+		octets[i] = (uint8_t)(i * i >> 3 ^ i);
+	uint32_t crc = 0; // of what stands before i, octet by octet
+	for (size_t i = 1, at = 0; i < sizeof(octets); i += i / 5 + 1) {
+		for (; at < i; at++)
+			crc = crc32c(crc, octets + at, 1);
+		CU_ASSERT_EQUAL(crc32c(0, octets, i), crc);
+		CU_ASSERT_EQUAL(crc32c(crc32c(0, octets, i / 3), octets + i / 3, i - i / 3), crc);
+	}
+}
+
 static void test_round_trip(void)
 {
 	char folder[64];
@@ -973,8 +988,9 @@ static void test_file_replaced(void)
 	file_goes(true);
 }
 
-UNIT_MAIN("store", { "CRC32C", test_crc }, { "round trip", test_round_trip },
-	  { "deltas", test_deltas }, { "compaction", test_compaction }, { "torn", test_torn },
+UNIT_MAIN("store", { "CRC32C", test_crc }, { "CRC32C of many lengths", test_crc_lengths },
+	  { "round trip", test_round_trip }, { "deltas", test_deltas },
+	  { "compaction", test_compaction }, { "torn", test_torn },
 	  { "flipped state", test_flipped_state }, { "earlier state", test_earlier_state },
 	  { "flipped octets", test_flipped }, { "flipped octets in files", test_flipped_files },
 	  { "state lost", test_state_lost }, { "purge", test_purge },
