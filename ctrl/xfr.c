@@ -744,6 +744,8 @@ static enum xfr_reason end(struct xfr *x, size_t left)
 	if (r != RESULT_OK)
 		return reason_of_result(r);
 	copy_stats(x, zone_version_stats(x->version));
+	if (zone_version_stats(x->version)->contradictions > 0)
+		return XFR_REASON_CONTRADICTION;
 	// A hostile first SOA may differ, in all but its serial, from what was applied.
 	zone_version_soa(x->version, &x->soa);
 	return x->form == XFR_FORM_DIFFERENCES && x->stats.duplicates ? XFR_REASON_IXFR_ADD

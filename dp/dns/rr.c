@@ -38,6 +38,7 @@ enum shape_kind {
 	FIXED_8,
 	FIXED_10,
 	FIXED_16,
+	LEAD_1,
 	LEAD_2,
 	LEAD_3,
 	LEAD_4,
@@ -75,6 +76,7 @@ static const struct rdata_shape shapes[] = {
 	[FIXED_8] = { .fixed = 8 },
 	[FIXED_10] = { .fixed = 10 },
 	[FIXED_16] = { .fixed = 16 },
+	[LEAD_1] = { .lead = 1, .fixed = -1 },
 	[LEAD_2] = { .lead = 2, .fixed = -1 },
 	[LEAD_3] = { .lead = 3, .fixed = -1 },
 	[LEAD_4] = { .lead = 4, .fixed = -1 },
@@ -89,23 +91,23 @@ static const struct rdata_shape shapes[] = {
 	X(5, NAME_1035, "CNAME") X(6, SOA, "SOA") X(7, NAME_1035, "MB") X(8, NAME_1035, "MG") \
 	X(9, NAME_1035, "MR") X(10, OPAQUE, "NULL") X(11, LEAD_5, "WKS") \
 	X(12, NAME_1035, "PTR") X(13, STRINGS_2, "HINFO") X(14, NAMES_1035, "MINFO") \
-	X(15, MX, "MX") X(16, OPAQUE, "TXT") X(17, NAMES_FOLDED, "RP") \
+	X(15, MX, "MX") X(16, LEAD_1, "TXT") X(17, NAMES_FOLDED, "RP") \
 	X(18, PREFERENCE_NAME, "AFSDB") X(19, STRING, "X25") X(20, STRING, "ISDN") \
 	X(21, PREFERENCE_NAME, "RT") X(22, OPAQUE, "NSAP") X(23, NAME_EXACT, "NSAP-PTR") \
 	X(24, SIG, "SIG") X(25, LEAD_4, "KEY") X(26, PX, "PX") X(27, STRING, "GPOS") \
-	X(28, FIXED_16, "AAAA") X(29, OPAQUE, "LOC") X(30, NXT, "NXT") X(31, OPAQUE, "EID") \
+	X(28, FIXED_16, "AAAA") X(29, FIXED_16, "LOC") X(30, NXT, "NXT") X(31, OPAQUE, "EID") \
 	X(32, OPAQUE, "NIMLOC") X(33, SRV, "SRV") X(34, OPAQUE, "ATMA") X(35, NAPTR, "NAPTR") \
 	X(36, PREFERENCE_NAME, "KX") X(37, LEAD_5, "CERT") X(38, OPAQUE, "A6") \
 	X(39, NAME_FOLDED, "DNAME") X(40, OPAQUE, "SINK") X(41, OPAQUE, "OPT") \
 	X(42, OPAQUE, "APL") X(43, LEAD_4, "DS") X(44, LEAD_2, "SSHFP") \
 	X(45, LEAD_3, "IPSECKEY") X(46, SIG, "RRSIG") X(47, NSEC, "NSEC") \
-	X(48, LEAD_4, "DNSKEY") X(49, OPAQUE, "DHCID") X(50, NSEC3, "NSEC3") \
+	X(48, LEAD_4, "DNSKEY") X(49, LEAD_1, "DHCID") X(50, NSEC3, "NSEC3") \
 	X(51, NSEC3PARAM, "NSEC3PARAM") X(52, LEAD_3, "TLSA") X(53, LEAD_3, "SMIMEA") \
 	X(55, LEAD_4, "HIP") X(56, OPAQUE, "NINFO") X(57, OPAQUE, "RKEY") \
 	X(58, NAMES_EXACT, "TALINK") X(59, LEAD_4, "CDS") X(60, LEAD_4, "CDNSKEY") \
-	X(61, OPAQUE, "OPENPGPKEY") X(62, LEAD_6, "CSYNC") X(63, LEAD_6, "ZONEMD") \
+	X(61, LEAD_1, "OPENPGPKEY") X(62, LEAD_6, "CSYNC") X(63, LEAD_6, "ZONEMD") \
 	X(64, SVCB, "SVCB") X(65, SVCB, "HTTPS") X(66, DSYNC, "DSYNC") X(67, OPAQUE, "HHIT") \
-	X(68, OPAQUE, "BRID") X(99, OPAQUE, "SPF") X(100, OPAQUE, "UINFO") \
+	X(68, OPAQUE, "BRID") X(99, LEAD_1, "SPF") X(100, OPAQUE, "UINFO") \
 	X(101, OPAQUE, "UID") X(102, OPAQUE, "GID") X(103, OPAQUE, "UNSPEC") \
 	X(104, FIXED_10, "NID") X(105, FIXED_6, "L32") X(106, FIXED_10, "L64") \
 	X(107, LEAD2_NAME_EXACT, "LP") X(108, FIXED_6, "EUI48") X(109, FIXED_8, "EUI64") \

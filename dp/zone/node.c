@@ -210,6 +210,30 @@ uint64_t node_record_count(const struct node *n)
 	return records;
 }
 
+// RFC 4035 section 2.5, and what these types were called before.
+static bool stands_beside_cname(uint16_t type)
+{
+	return type == RRTYPE_CNAME || type == RRTYPE_RRSIG || type == RRTYPE_NSEC ||
+	       type == RRTYPE_SIG || type == RRTYPE_KEY || type == RRTYPE_NXT;
+}
+
+bool node_is_contradictory(const struct node *n)
+{
+	const uint8_t *p = node_entries(n);
+	bool cname = node_flags(n) & NODE_CNAME;
+	if (!(node_flags(n) & (NODE_CNAME | NODE_DNAME)))
+		return false;
+	for (unsigned left = node_rrset_count(n); left > 0; left--) {
+		struct entry e;
+		p = entry_read(p, &e);
+		bool single = e.type == RRTYPE_CNAME || e.type == RRTYPE_DNAME;
+		if ((single && (e.records ? e.count : e.ref_count) > 1) ||
+		    (cname && !stands_beside_cname(e.type)))
+			return true;
+	}
+	return false;
+}
+
 // --- changes ---------------------------------------------------------------------
 
 static bool grow(void **p, uint32_t *room, uint64_t wanted, size_t size)

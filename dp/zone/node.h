@@ -43,6 +43,9 @@ uint32_t node_cells(const struct node *n);
 // RRsets that stand outside of it, in common or not.
 unsigned node_outside_count(const struct node *n);
 uint64_t node_record_count(const struct node *n);
+// Whether there are two CNAMEs or DNAMEs (RFC 2181 section 10.1, RFC 6672 section 2.4), or a
+// CNAME beside what may not stand there.
+bool node_is_contradictory(const struct node *n);
 
 // Calls for each indirect RRset of the node's own; `ref` points at the 4 octets of the
 // reference. node_each_common: for those that it shares with others.

@@ -188,6 +188,7 @@ static enum result txn_replace(struct zone_txn *t, const struct node *old,
 	if (old && txn_has(t, old_ref)) {
 		t->records -= node_record_count(old);
 		t->nodes--;
+		t->stats.contradictions -= node_is_contradictory(old);
 	}
 	enum result r = RESULT_OK;
 	if (made->ref == old_ref)
@@ -201,6 +202,7 @@ static enum result txn_replace(struct zone_txn *t, const struct node *old,
 	if (made->ref) {
 		t->records += made->records;
 		t->nodes++;
+		t->stats.contradictions += node_is_contradictory(txn_node(t, made->ref));
 	}
 	return r;
 }

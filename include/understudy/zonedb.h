@@ -48,11 +48,13 @@ enum result zone_txn_begin(struct zonedb *db, const struct zone_txn_options *opt
 struct zone_txn_stats {
 	uint64_t added;
 	uint64_t deleted;
-	uint64_t duplicates;   // merged (RFC 2181 section 5)
-	uint64_t ttl_lowered;  // records whose RRset had another TTL (5.2)
-	uint64_t out_of_zone;  // skipped
-	uint64_t cells_octets; // allocated by this transaction so far
-	bool same;             // in the end: the content is what is published
+	uint64_t duplicates;    // merged (RFC 2181 section 5)
+	uint64_t ttl_lowered;   // records whose RRset had another TTL (5.2)
+	uint64_t out_of_zone;   // skipped
+	uint64_t cells_octets;  // allocated by this transaction so far
+	bool same;              // in the end: the content is what is published
+	int64_t contradictions; // names with two CNAMEs or DNAMEs, or a CNAME beside other data:
+				// so many more than in what the transaction began from
 };
 
 // A record to add or delete. `owner` is well-formed wire; `rdata` is

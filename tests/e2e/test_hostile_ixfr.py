@@ -43,6 +43,12 @@ def soa_of_another_zone(primary, q):
     return primary.signed(q, [primary.message(q, rrsets)]) + [Close]
 
 
+def alias_beside_data(primary, q):
+    rrsets = primary.ixfr_rrsets(q)
+    rrsets.insert(-1, record("ns1", "CNAME", "elsewhere.example.", origin=primary.origin))
+    return primary.signed(q, [primary.message(q, rrsets)]) + [Close]
+
+
 def short_soa(primary, q):
     wire = primary.message(q, primary.ixfr_rrsets(q))
     at = wire.index(b"\0\6\0\1") + 8
@@ -69,6 +75,7 @@ WRONG_IXFR = {
     "deletes another version's record": (steps(2, 1, "-9", 2, "+2", 2), "ixfr-delete"),
     "adds what is there": (steps(2, 1, 2, "+1", 2), "ixfr-add"),
     "adds the same twice": (steps(2, 1, "-1", 2, "twice", "twice", 2), "ixfr-add"),
+    "an alias beside other data": (alias_beside_data, "not-conformant"),
     "steps out of order": (steps(3, 1, "-1", 3, "+3", 2, "+2", 3), "ixfr-order"),
     "steps with a gap": (steps(3, 1, "-1", 2, "+2", 5, 3, 3), "ixfr-order"),
     "a step to the same serial": (steps(2, 1, "-1", 1, "+2", 2), "ixfr-order"),

@@ -23,7 +23,8 @@ from harness.scripted import (Close, Pause, Query, Raw, Reset, Signer, Zone, app
 
 pytestmark = pytest.mark.understudy
 
-A, NS, CNAME, SOA, TSIG = 1, 2, 5, 6, 250
+A, NS, CNAME, SOA, TXT, LOC, DNAME, TSIG = 1, 2, 5, 6, 16, 29, 39, 250
+KEY_TYPE, DS, RRSIG, NSEC = 25, 43, 46, 47
 CHAOS, ANY = 3, 255
 OTHER = dns.name.from_text("other.test").to_wire()
 BADSIG, BADKEY, BADTIME, BADTRUNC = 16, 17, 18, 22
@@ -46,6 +47,14 @@ def long_soa(zone):
     at = len(dns.name.from_text(zone.origin).to_wire()) + 8
     return soa[:at] + struct.pack("!H", struct.unpack("!H", soa[at:at + 2])[0] + 1) \
         + soa[at + 2:] + b"\0"
+
+
+def at_one_name(q, *types):
+    """A record of each of these types."""
+    rdata = {A: b"\1\2\3\4", CNAME: OTHER, DNAME: OTHER, DS: struct.pack("!HBB", 1, 8, 2) + bytes(32),
+             KEY_TYPE: b"\1\0\3\x08" + bytes(64), NSEC: apex(q) + b"\0\1\4",
+             RRSIG: struct.pack("!HBBIIIH", CNAME, 8, 4, 300, 2**31 - 1, 1, 1) + apex(q) + bytes(64)}
+    return [rr(b"\3odd" + apex(q), rdtype, rdata[rdtype]) for rdtype in types]
 
 
 def looping(zone, q):
@@ -168,6 +177,22 @@ TRANSFERS = {
         "trailing"),
     "another serial in the middle": (
         one(lambda z, q: answer(q, within(z, *wires([z.soa(77)])))), "serial"),
+    "a CNAME beside an address": (
+        one(lambda z, q: answer(q, within(z, *at_one_name(q, CNAME, A)))), "not-conformant"),
+    "a CNAME beside a DS": (
+        one(lambda z, q: answer(q, within(z, *at_one_name(q, DS, CNAME)))), "not-conformant"),
+    "a CNAME at the apex": (
+        one(lambda z, q: answer(q, within(z, rr(apex(q), CNAME, OTHER)))), "not-conformant"),
+    "two CNAMEs": (
+        one(lambda z, q: answer(q, within(z, *at_one_name(q, CNAME), rr(
+            b"\3odd" + apex(q), CNAME, apex(q))))), "not-conformant"),
+    "two DNAMEs": (
+        one(lambda z, q: answer(q, within(z, *at_one_name(q, DNAME), rr(
+            b"\3odd" + apex(q), DNAME, apex(q))))), "not-conformant"),
+    "a TXT record without a string": (
+        one(lambda z, q: answer(q, within(z, rr(apex(q), TXT, b"")))), "malformed"),
+    "a LOC record an octet short": (
+        one(lambda z, q: answer(q, within(z, rr(apex(q), LOC, bytes(15))))), "malformed"),
     "a CNAME instead of SOA": (
         one(lambda z, q: answer(q, [rr(apex(q), CNAME, OTHER)])), "no-soa"),
     "the zone among the authority": (
@@ -398,6 +423,10 @@ ODD = {
         q, [w for m in z.axfr_wires(q) for w in (m, answer(q, []))][:-1]),
     "the last SOA with other timers": one(
         lambda z, q: answer(q, [*content(z)[:-1], content(z)[-1][:-4] + b"\0\0\0\7"])),
+    "a CNAME beside DNSSEC's records": one(
+        lambda z, q: answer(q, within(z, *at_one_name(q, CNAME, KEY_TYPE, NSEC, RRSIG)))),
+    "a CNAME twice": one(
+        lambda z, q: answer(q, within(z, *at_one_name(q, CNAME, CNAME)))),
     "upper case": one(lambda z, q: answer(q, [
         w.replace(dns.name.from_text(z.origin).to_wire(),
                   dns.name.from_text(z.origin.upper()).to_wire(), 1) for w in content(z)])),
