@@ -202,7 +202,7 @@ static bool is_there(struct control_task *t, const struct zone *z, const struct 
 	const struct control_request *q = &t->request;
 	if (q->has_serial)
 		return z && zone_state(z) == ZONE_SERVED &&
-		       !serial_newer(q->serial, zone_serial(z));
+		       (zone_serial(z) == q->serial || serial_newer(zone_serial(z), q->serial));
 	return q->all ? zones_are_current(t->control->options.zones, &t->at) : zone_is_current(s);
 }
 

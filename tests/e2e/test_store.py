@@ -346,6 +346,9 @@ def test_wait(stage):
     assert scene.server.ctl("zone", "wait", SMALL, "1").returncode == 0
     late = scene.server.ctl("zone", "wait", SMALL, "2", "--timeout", "1")
     assert late.returncode == 1 and "not served yet" in late.stderr
+    for serial, code in ((2**31 + 2, 0), (2**31 + 1, 1), (2**31, 1)):  # RFC 1982, 3.2
+        done = scene.server.ctl("zone", "wait", SMALL, str(serial), "--timeout", "0")
+        assert done.returncode == code, serial
     argv = [scene.server.program("understudyctl"), "-s", scene.server.path("sock"),
             "zone", "wait", SMALL, "2"]
     with subprocess.Popen(argv) as waiting:
