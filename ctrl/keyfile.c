@@ -179,18 +179,19 @@ static enum token bad_token(struct lexer *x, const char *what)
 	return x->token = TOKEN_BAD;
 }
 
-// A word in quotes (with \ before any octet), or of octets that need none.
+// A word in quotes, or of octets that need none. In quotes a backslash makes a quote part of
+// the word, and goes; before all else it stays, and is the name's (as in named.conf).
 static enum token take_word(struct lexer *x)
 {
-	bool quoted = *x->at == '"';
+	bool quoted = *x->at == '"', escaped = false;
 	size_t n = 0;
 	x->at += quoted;
 	while (x->at < x->end) {
 		char c = *x->at;
-		if (quoted ? c == '"' : strchr(" \t\r\n{};\"#", c) != NULL)
+		if (quoted ? c == '"' && !escaped : strchr(" \t\r\n{};\"#", c) != NULL)
 			break;
-		if (quoted && c == '\\' && x->end - x->at > 1)
-			c = *++x->at;
+		n -= escaped && c == '"';
+		escaped = quoted && c == '\\' && !escaped;
 		if (c == '\n' || c == '\0')
 			return bad_token(x,
 					 "a word ends before the line does: is a quote missing?");

@@ -28,6 +28,8 @@ static const struct tsig_key *key_of(const struct key_list *list, const char *te
 	return key_list_find(list, name.wire);
 }
 
+#define GOOD "algorithm hmac-sha256; secret \"Zg==\";"
+
 static void reads_keys(void)
 {
 	struct said said;
@@ -55,6 +57,24 @@ static void reads_keys(void)
 	key_list_free(&keys);
 }
 
+// As named reads them, and as primary-config writes them for it.
+static void reads_odd_names(void)
+{
+	struct said said;
+	struct key_list keys;
+	parse("key \"a\\.b\" { " GOOD " };\nkey \"q\\\"q\" { " GOOD " };\nkey \"s\\\\\" { " GOOD
+	      " };\nkey u\\.v { " GOOD " };",
+	      &keys, &said);
+	CU_ASSERT_EQUAL(said.report.errors, 0);
+	CU_ASSERT_EQUAL(keys.count, 4);
+	CU_ASSERT_PTR_NOT_NULL(key_of(&keys, "a\\.b"));
+	CU_ASSERT_PTR_NULL(key_of(&keys, "a.b"));
+	CU_ASSERT_PTR_NOT_NULL(key_of(&keys, "q\\\"q"));
+	CU_ASSERT_PTR_NOT_NULL(key_of(&keys, "s\\\\"));
+	CU_ASSERT_PTR_NOT_NULL(key_of(&keys, "u\\.v"));
+	key_list_free(&keys);
+}
+
 static void reads_nothing(void)
 {
 	static const char *const texts[] = { "", "\n", "# a comment", "/* */", "//", " \t\r\n" };
@@ -67,8 +87,6 @@ static void reads_nothing(void)
 		key_list_free(&keys);
 	}
 }
-
-#define GOOD "algorithm hmac-sha256; secret \"Zg==\";"
 
 static void names_mistakes(void)
 {
@@ -308,6 +326,6 @@ UNIT_MAIN("keyfile", { "warns of md5", warns_of_md5 },
 	  { "names mistakes of dnssec-keygen", names_mistakes_of_dnssec_keygen },
 	  { "takes secrets of any length", takes_secrets_of_any_length },
 	  { "reads keys", reads_keys }, { "reads nothing", reads_nothing },
-	  { "names mistakes", names_mistakes },
+	  { "reads odd names", reads_odd_names }, { "names mistakes", names_mistakes },
 	  { "bounds words and secrets", bounds_words_and_secrets },
 	  { "includes files", includes_files })
