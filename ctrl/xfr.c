@@ -15,6 +15,12 @@
 #define TTL_MAX_S    0x7fffffffu      // RFC 2181 section 8
 #define QUERY_OCTETS 1024             // question, SOA, OPT, TSIG: two names, a MAC, fixed parts
 
+// A name is written once if its records come together, and else each time that it comes again:
+// where it has many, a few octets more make much work, during which nothing else is done. So
+// it may cost so many times what was received, and at once no more than this.
+#define AGAIN_FACTOR 64
+#define AGAIN_OCTETS (64u << 20)
+
 #define OPT_UDP_OCTETS 1232
 #define OPTION_EXPIRE  9 // RFC 7314
 
@@ -43,6 +49,7 @@ struct xfr {
 	struct zonedb *db;
 	struct xfr_budget *budget;
 	uint64_t budget_used; // of it
+	uint64_t again_most;  // AGAIN_OCTETS at first
 	uint64_t max_records, max_octets;
 	uint32_t max_duration_ms, max_idle_ms;
 	bool edns, dnssec, refuse_out_of_zone;
@@ -199,6 +206,7 @@ enum result xfr_new(const struct xfr_options *options, struct xfr_time now, stru
 	x->refuse_out_of_zone = options->refuse_out_of_zone;
 	if (options->base)
 		x->base = *options->base;
+	x->again_most = AGAIN_OCTETS;
 	x->started_ms = x->progress_ms = now.monotonic_ms;
 	x->has_key = options->key != NULL;
 	if (x->has_key)
@@ -639,6 +647,15 @@ static enum xfr_reason take_zone_record(struct xfr *x, const struct record *r)
 	return x->form == XFR_FORM_CURRENT ? XFR_REASON_NONE : XFR_REASON_TRAILING;
 }
 
+// What a message may cost in writing names again that have been written.
+static void allow_again(struct xfr *x, size_t octets)
+{
+	uint64_t so_far = x->txn ? zone_txn_stats(x->txn)->again_octets : 0;
+	x->again_most += (uint64_t)octets * AGAIN_FACTOR;
+	if (x->again_most > so_far + AGAIN_OCTETS)
+		x->again_most = so_far + AGAIN_OCTETS;
+}
+
 static void copy_stats(struct xfr *x, const struct zone_txn_stats *t)
 {
 	x->stats.out_of_zone = t->out_of_zone + x->soa_below_apex;
@@ -655,8 +672,9 @@ static enum xfr_reason look_at_txn(struct xfr *x)
 		return XFR_REASON_IXFR_ADD;
 	if (!x->budget)
 		return XFR_REASON_NONE;
-	x->budget->used += t->cells_octets - x->budget_used;
-	x->budget_used = t->cells_octets;
+	uint64_t octets = t->cells_octets + t->wait_octets;
+	x->budget->used += octets - x->budget_used;
+	x->budget_used = octets;
 	return x->budget->limit && x->budget->used > x->budget->limit ? XFR_REASON_LIMIT_BUDGET
 								      : XFR_REASON_NONE;
 }
@@ -669,6 +687,9 @@ static enum xfr_reason take_zone(struct xfr *x, struct wire *w, const struct hea
 		reason = read_record(w, &record);
 		if (reason == XFR_REASON_NONE)
 			reason = take_zone_record(x, &record);
+		if (reason == XFR_REASON_NONE && x->txn &&
+		    zone_txn_stats(x->txn)->again_octets > x->again_most)
+			reason = XFR_REASON_LIMIT_WORK;
 	}
 	if (reason == XFR_REASON_NONE && x->txn)
 		reason = look_at_txn(x);
@@ -703,6 +724,7 @@ static enum xfr_reason take_message(struct xfr *x, const uint8_t *msg, size_t le
 	*authentic = !x->udp || h.questions == 1;
 	x->stats.messages++;
 	x->stats.octets += len;
+	allow_again(x, len);
 	x->progress_ms = now.monotonic_ms;
 	if (refusal != XFR_REASON_NONE)
 		return refusal;

@@ -64,6 +64,9 @@ static const struct {
 	[XFR_REASON_SERIAL_ZERO] = { "serial-zero", "the primary's serial is 0" },
 	[XFR_REASON_LEFT_ALONE] = { "left-alone",
 				    "the primary was not asked, as it has failed other zones" },
+	[XFR_REASON_LIMIT_WORK] = { "limit-work",
+				    "the records of large names do not come together, "
+				    "which costs too much work" },
 	[XFR_REASON_CONTRADICTION] = { "not-conformant",
 				       "the zone does not conform to the RFCs: a name has a CNAME "
 				       "beside other data, or two CNAMEs or DNAMEs" },

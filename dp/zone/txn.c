@@ -218,6 +218,13 @@ static void txn_share(struct zone_txn *t)
 		t->pending.commons = &t->commons;
 }
 
+// A name that comes again is written again: what that takes, since `allocated`, is counted.
+static void txn_charge(struct zone_txn *t, bool again, uint64_t allocated)
+{
+	if (again)
+		t->stats.again_octets += (t->w->allocated - allocated) * CELL_OCTETS;
+}
+
 static enum result txn_flush(struct zone_txn *t)
 {
 	if (t->pending.count == 0)
@@ -226,7 +233,8 @@ static enum result txn_flush(struct zone_txn *t)
 	t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
 	const struct twig *leaf = trie_get(t->trie, &t->key);
 	const struct node *old = leaf ? txn_node(t, leaf->ref) : NULL;
-	bool replace = old && !txn_has(t, leaf->ref);
+	bool replace = old && !txn_has(t, leaf->ref), again = old && arena_owns(t->w, leaf->ref);
+	uint64_t allocated = t->w->allocated;
 	struct node_place place = txn_place(t, &t->owner, replace ? NULL : old);
 	struct node_made made;
 	enum result r = replace ? node_replace(t->w, &place, old, &t->pending, &made)
@@ -237,6 +245,7 @@ static enum result txn_flush(struct zone_txn *t)
 		t->stats.ttl_lowered += made.ttl_lowered;
 		r = txn_replace(t, old, &made);
 	}
+	txn_charge(t, again, allocated);
 	if (r != RESULT_OK)
 		t->broken = true;
 	return r;
@@ -304,6 +313,8 @@ enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r)
 	if (!leaf || !txn_has(t, leaf->ref))
 		return RESULT_NOT_FOUND;
 	const struct node *old = txn_node(t, leaf->ref);
+	bool again = arena_owns(t->w, leaf->ref);
+	uint64_t allocated = t->w->allocated;
 	struct node_place place = txn_place(t, &owner, old);
 	struct node_made made;
 	result = node_without(t->w, &place, old, r, &t->pending, &made);
@@ -312,6 +323,7 @@ enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r)
 		return result;
 	if (result == RESULT_OK)
 		result = txn_replace(t, old, &made);
+	txn_charge(t, again, allocated);
 	if (result == RESULT_OK)
 		t->stats.deleted++;
 	else
@@ -323,6 +335,7 @@ const struct zone_txn_stats *zone_txn_stats(const struct zone_txn *t)
 {
 	struct zone_txn_stats *s = &((struct zone_txn *)(uintptr_t)t)->stats;
 	s->cells_octets = t->w->allocated * CELL_OCTETS;
+	s->wait_octets = t->pending.count * sizeof(*t->pending.record) + t->pending.rdata_len;
 	return s;
 }
 

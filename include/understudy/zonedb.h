@@ -52,6 +52,8 @@ struct zone_txn_stats {
 	uint64_t ttl_lowered;   // records whose RRset had another TTL (5.2)
 	uint64_t out_of_zone;   // skipped
 	uint64_t cells_octets;  // allocated by this transaction so far
+	uint64_t again_octets;  // of these, for names that it had written before
+	uint64_t wait_octets;   // of records that wait until their name is complete
 	bool same;              // in the end: the content is what is published
 	int64_t contradictions; // names with two CNAMEs or DNAMEs, or a CNAME beside other data:
 				// so many more than in what the transaction began from

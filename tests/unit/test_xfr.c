@@ -1145,6 +1145,61 @@ static void soa_query_wants_signatures(void)
 	}
 }
 
+#define SCATTERED 8000
+
+// The same records: first all of one name, then all of the other; or one of each by turns.
+static void two_large_names(bool scattered)
+{
+	open_with((struct xfr_options){ .kind = XFR_AXFR });
+	begin();
+	record(SOA1);
+	for (unsigned i = 0; i < 2 * SCATTERED; i++) {
+		char line[64];
+		unsigned name = scattered ? i % 2 : i / SCATTERED;
+		unsigned host = scattered ? i / 2 : i % SCATTERED;
+		snprintf(line, sizeof(line), "n%u 300 A 10.0.%u.%u", name, host >> 8, host & 255);
+		record(line);
+		if (i % 500 == 499) {
+			finish(PLAIN);
+			begin();
+		}
+	}
+	record(SOA1);
+	finish(PLAIN);
+}
+
+static void large_names_that_come_scattered(void)
+{
+	two_large_names(false);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	close_all();
+	two_large_names(true);
+	CU_ASSERT_EQUAL(feed_all(), XFR_FAILED);
+	CU_ASSERT_EQUAL(xfr_reason(x), XFR_REASON_LIMIT_WORK);
+	close_all();
+}
+
+// What waits until its name is complete counts as well.
+static void budget_of_one_name(void)
+{
+	struct xfr_budget budget = { .limit = 100000 };
+	open_with((struct xfr_options){ .kind = XFR_AXFR, .budget = &budget });
+	begin();
+	record(SOA1);
+	finish(PLAIN);
+	CU_ASSERT_EQUAL(feed_all(), XFR_MORE);
+	stream_len = 0;
+	begin();
+	for (int i = 0; i < 100; i++)
+		record("n 300 A 192.0.2.1");
+	finish(PLAIN);
+	for (int i = 0; xfr_status(x) == XFR_MORE && i < 1000; i++)
+		feed_all();
+	CU_ASSERT_EQUAL(xfr_reason(x), XFR_REASON_LIMIT_BUDGET);
+	CU_ASSERT_EQUAL(budget.used, 0);
+	close_all();
+}
+
 static void one_budget_for_all(void)
 {
 	struct xfr_budget budget = { .limit = 200 };
@@ -1235,6 +1290,8 @@ static const struct unit_test tests[] = {
 	{ "SOA: signatures", soa_signatures },
 	{ "SOA: signatures that are malformed", soa_signatures_malformed },
 	{ "SOA: the query wants signatures", soa_query_wants_signatures },
+	{ "large names that come scattered", large_names_that_come_scattered },
+	{ "budget of one name", budget_of_one_name },
 	{ "one budget for all", one_budget_for_all },
 	{ "out of zone, refused", out_of_zone_refused },
 	{ "a failure leaves the served zone", failure_leaves_the_served_zone },
