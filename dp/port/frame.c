@@ -43,8 +43,11 @@ void frame_local_init(struct frame_local *local, const uint8_t mac[FRAME_MAC_LEN
 }
 
 // --- checksums (RFC 1071): sums run over octets as they stand in memory -------
+//
+// Eight octets at a time; what overflows comes in again below, so that nothing is lost
+// until a sum is folded.
 
-static uint64_t sum_word(const uint8_t *p)
+static uint32_t load_word32(const uint8_t *p)
 {
 	uint32_t word;
 	memcpy(&word, p, 4);
@@ -56,6 +59,12 @@ static uint64_t load_word64(const uint8_t *p)
 	uint64_t word;
 	memcpy(&word, p, 8);
 	return word;
+}
+
+static uint64_t sum_add(uint64_t a, uint64_t b)
+{
+	a += b;
+	return a + (a < b);
 }
 
 // The last `left` octets, 1 to 7, of the eight before `end`, as if zeros followed them.
@@ -70,21 +79,20 @@ static uint64_t load_tail(const uint8_t *end, size_t left)
 }
 
 // Requires that eight octets stand before its end: it is behind a frame's first header.
-// The result leaves room to add on.
 static uint64_t sum_octets(const uint8_t *p, size_t len)
 {
-	uint64_t low = 0, high = 0;
-	for (; len >= 8; p += 8, len -= 8) {
-		uint64_t word = load_word64(p);
-		low += (uint32_t)word;
-		high += word >> 32;
+	uint64_t one = 0, other = 0; // neither waits for the other
+	for (size_t n = len / 16; n > 0; n--, p += 16) {
+		one = sum_add(one, load_word64(p));
+		other = sum_add(other, load_word64(p + 8));
 	}
-	if (len > 0) {
-		uint64_t word = load_tail(p + len, len);
-		low += (uint32_t)word;
-		high += word >> 32;
+	if (len & 8) {
+		one = sum_add(one, load_word64(p));
+		p += 8;
 	}
-	return low + high;
+	if (len & 7)
+		other = sum_add(other, load_tail(p + (len & 7), len & 7));
+	return sum_add(one, other);
 }
 
 // Each half plus the other, so that the carry of the lower one arrives in the upper.
@@ -96,16 +104,29 @@ static uint16_t sum_fold(uint64_t sum)
 	return (uint16_t)(half >> 16);
 }
 
+// What a checksum is part of sums up to all ones: to a multiple of them, before folding.
+static bool sum_is_right(uint64_t sum)
+{
+	return sum % 0xffff == 0;
+}
+
 // The sum of both addresses, which stand side by side in both families.
 static uint64_t sum_addresses(const uint8_t *ip, uint8_t family)
 {
-	return family == 4 ? sum_octets(ip + 12, 8) : sum_octets(ip + 8, 32);
+	return family == 4 ? load_word64(ip + 12) : sum_octets(ip + 8, 32);
+}
+
+// The sum of an IPv4 header without options.
+static uint64_t sum_ipv4(const uint8_t *ip)
+{
+	uint64_t sum = sum_add(load_word64(ip), load_word32(ip + 8));
+	return sum_add(sum, sum_addresses(ip, 4));
 }
 
 // The pseudo-header's sum (RFC 768; RFC 8200 section 8.1).
 static uint64_t sum_pseudo(uint64_t addresses, uint16_t udp_len)
 {
-	return addresses + htons(IP_UDP) + htons(udp_len);
+	return sum_add(addresses, (uint64_t)htons(IP_UDP) + htons(udp_len));
 }
 
 // --- parsing --------------------------------------------------------------------
@@ -191,8 +212,8 @@ static void parse_udp(const uint8_t *data, size_t room, unsigned good, struct fr
 	if (udp_sum == 0 && out->family == 6)
 		return drop(out, PORT_DROP_UDP_CHECKSUM);
 	if (udp_sum != 0 && !(good & FRAME_UDP_SUM_GOOD) &&
-	    sum_fold(sum_pseudo(sum_addresses(ip, out->family), udp_len) +
-		     sum_octets(udp, udp_len)) != 0xffff)
+	    !sum_is_right(sum_add(sum_pseudo(sum_addresses(ip, out->family), udp_len),
+				  sum_octets(udp, udp_len))))
 		return drop(out, PORT_DROP_UDP_CHECKSUM);
 	out->dns_len = (uint16_t)(udp_len - FRAME_UDP_LEN);
 	out->kind = FRAME_QUERY;
@@ -209,10 +230,11 @@ static void parse_ipv4(const struct frame_local *local, const uint8_t *data, siz
 	unsigned header = (ip[0] & 0x0fu) * 4u;
 	if (ip[0] >> 4 != 4 || header < FRAME_IPV4_LEN || total < header || total > left)
 		return drop(out, PORT_DROP_BAD_IP);
-	if (ip[9] == IP_TCP)
-		out->class = FRAME_SERVICE;
-	if (header != FRAME_IPV4_LEN || ip[9] != IP_UDP ||
-	    (wire_peek_be16(ip + 6) & IPV4_MF_OFF) != 0)
+	if (ip[9] != IP_UDP) {
+		out->class = ip[9] == IP_TCP ? FRAME_SERVICE : FRAME_OTHER;
+		return;
+	}
+	if (header != FRAME_IPV4_LEN || (wire_peek_be16(ip + 6) & IPV4_MF_OFF) != 0)
 		return;
 	if (total < FRAME_IPV4_LEN + FRAME_UDP_LEN)
 		return drop(out, PORT_DROP_BAD_UDP);
@@ -222,7 +244,7 @@ static void parse_ipv4(const struct frame_local *local, const uint8_t *data, siz
 		return;
 	if (data[0] & 1)
 		return drop(out, PORT_DROP_GROUP_MAC);
-	if (!(good & FRAME_IP_SUM_GOOD) && sum_fold(sum_octets(ip, FRAME_IPV4_LEN)) != 0xffff)
+	if (!(good & FRAME_IP_SUM_GOOD) && !sum_is_right(sum_ipv4(ip)))
 		return drop(out, PORT_DROP_IP_CHECKSUM);
 	if (v4_source_impossible(local, ip + 12))
 		return drop(out, PORT_DROP_SOURCE);
@@ -323,8 +345,8 @@ static void swap_octets(uint8_t *a, uint8_t *b, size_t len)
 static void reply_ipv4(uint8_t *ip, uint64_t addresses, uint16_t udp_len, bool offload)
 {
 	const uint16_t total = (uint16_t)(FRAME_IPV4_LEN + udp_len);
-	uint64_t sum = addresses + htons(IPV4_FIRST) + htons(total) + htons(IPV4_DF) +
-		       htons(HOP_LIMIT << 8 | IP_UDP);
+	uint64_t sum = sum_add(addresses, (uint64_t)htons(IPV4_FIRST) + htons(total) +
+						  htons(IPV4_DF) + htons(HOP_LIMIT << 8 | IP_UDP));
 	uint16_t checksum = offload ? 0 : (uint16_t)~sum_fold(sum);
 	wire_poke_be16(ip, IPV4_FIRST);
 	wire_poke_be16(ip + 2, total);
@@ -353,8 +375,8 @@ size_t frame_reply(uint8_t *data, const struct frame *f, uint16_t dns_len, bool 
 	const uint64_t pseudo = sum_pseudo(addresses, udp_len);
 	uint16_t checksum = sum_fold(pseudo);
 	if (!offload) {
-		uint64_t sum = pseudo + sum_word(udp) + htons(udp_len);
-		checksum = (uint16_t)~sum_fold(sum + sum_octets(data + f->dns, dns_len));
+		uint64_t sum = sum_add(pseudo, (uint64_t)load_word32(udp) + htons(udp_len));
+		checksum = (uint16_t)~sum_fold(sum_add(sum, sum_octets(data + f->dns, dns_len)));
 		if (checksum == 0)
 			checksum = 0xffff; // 0 would say: no checksum (RFC 768)
 	}
