@@ -705,30 +705,41 @@ enum result node_replace(struct arena_writer *w, const struct node_place *place,
 	return r;
 }
 
-static bool entry_has(const uint8_t *base, const struct entry *e, const struct zone_record *r)
+// Where the record stands in the RRset, or the RRset's count.
+static uint32_t entry_place(const uint8_t *base, const struct entry *e, const struct zone_record *r)
 {
 	struct rrset was;
 	entry_rrset(base, e, &was);
 	const uint8_t *o = was.records;
-	for (uint32_t left = was.count; left > 0; left--) {
+	for (uint32_t i = 0; i < was.count; i++) {
 		uint16_t len = wire_peek_be16(o);
 		if (rdata_equal(e->type, o + 2, len, r->rdata, r->rdata_len))
-			return true;
+			return i;
 		o += 2u + len;
 	}
-	return false;
+	return was.count;
 }
 
-static enum result rrset_without(struct making *m, const struct entry *e,
-				 const struct zone_record *r)
+// What goes of an RRset: the record in one place, or those of a removal.
+struct going {
+	uint32_t place;
+	const struct node_removal *removal;
+};
+
+static bool goes(const struct going *g, uint32_t place)
+{
+	return g->removal ? g->removal->record[place].gone : place == g->place;
+}
+
+static enum result rrset_without(struct making *m, const struct entry *e, const struct going *g)
 {
 	struct rrset was;
 	entry_rrset(m->w->arena->base, e, &was);
 	enum result result = rrset_open(m, e->type, e->ttl_s);
 	const uint8_t *o = was.records;
-	for (uint32_t left = was.count; result == RESULT_OK && left > 0; left--) {
+	for (uint32_t i = 0; result == RESULT_OK && i < was.count; i++) {
 		uint16_t len = wire_peek_be16(o);
-		if (!rdata_equal(e->type, o + 2, len, r->rdata, r->rdata_len))
+		if (!goes(g, i))
 			result = rrset_record(m, o + 2, len);
 		o += 2u + len;
 	}
@@ -739,35 +750,131 @@ static enum result rrset_without(struct making *m, const struct entry *e,
 	return result;
 }
 
+// The node's RRset of that order; false if it has none.
+static bool entry_of_order(const uint8_t *base, const struct node *n, uint32_t order,
+			   struct entry *e)
+{
+	const uint8_t *p = node_entries(n);
+	for (unsigned left = node_rrset_count(n); left > 0; left--) {
+		p = entry_read(p, e);
+		if (e->type == (order & 1 ? RRTYPE_RRSIG : order >> 1) &&
+		    entry_order(base, e) == order)
+			return true;
+	}
+	return false;
+}
+
+static enum result blob_without(struct making *m, const struct node_place *place,
+				const struct node *old, uint32_t order, const struct going *g)
+{
+	const uint8_t *base = m->w->arena->base, *p = node_entries(old);
+	enum result result = blob_begin(m, place);
+	for (unsigned left = node_rrset_count(old); result == RESULT_OK && left > 0; left--) {
+		struct entry e;
+		p = entry_read(p, &e);
+		result = entry_order(base, &e) == order ? rrset_without(m, &e, g)
+							: rrset_keep(m, &e);
+	}
+	return result == RESULT_OK ? blob_end(m) : result;
+}
+
 enum result node_without(struct arena_writer *w, const struct node_place *place,
 			 const struct node *old, const struct zone_record *r,
 			 struct node_changes *scratch, struct node_made *made)
 {
 	const uint8_t *base = w->arena->base;
 	uint32_t wanted = record_order(r->type, r->rdata, r->rdata_len);
-	unsigned index = 0, count = node_rrset_count(old);
 	struct entry e;
-	const uint8_t *p = node_entries(old);
-	for (; index < count; index++) {
-		p = entry_read(p, &e);
-		if (e.type == r->type && entry_order(base, &e) == wanted)
-			break;
-	}
-	if (index == count || !entry_has(base, &e, r))
+	struct rrset was;
+	if (!entry_of_order(base, old, wanted, &e))
 		return RESULT_NOT_FOUND;
-
+	entry_rrset(base, &e, &was);
+	const struct going g = { .place = entry_place(base, &e, r) };
+	if (g.place == was.count)
+		return RESULT_NOT_FOUND;
 	struct making m = { .w = w, .c = scratch };
-	enum result result = blob_begin(&m, place);
-	p = node_entries(old);
-	for (unsigned i = 0; result == RESULT_OK && i < count; i++) {
-		p = entry_read(p, &e);
-		result = i == index ? rrset_without(&m, &e, r) : rrset_keep(&m, &e);
-	}
-	if (result == RESULT_OK)
-		result = blob_end(&m);
+	enum result result = blob_without(&m, place, old, wanted, &g);
 	if (result == RESULT_OK)
 		*made = m.made;
 	return result;
+}
+
+// --- many records of one RRset ------------------------------------------------------
+
+enum result node_removal_begin(struct node_removal *d, const uint8_t *base, const struct node *old,
+			       const struct zone_record *r)
+{
+	uint32_t order = record_order(r->type, r->rdata, r->rdata_len);
+	struct entry e;
+	struct rrset was;
+	if (!entry_of_order(base, old, order, &e) || !entry_has_own(&e))
+		return RESULT_NOT_FOUND;
+	entry_rrset(base, &e, &was);
+	struct node_removed *record = calloc(was.count, sizeof(*record));
+	if (!record)
+		return RESULT_NO_MEMORY;
+	const uint8_t *o = was.records;
+	for (uint32_t i = 0; i < was.count; i++) {
+		record[i].octets = o;
+		o += 2u + wire_peek_be16(o);
+	}
+	*d = (struct node_removal){
+		.from = old, .order = order, .type = r->type, .record = record, .count = was.count
+	};
+	return RESULT_OK;
+}
+
+bool node_removal_is_of(const struct node_removal *d, const struct zone_record *r)
+{
+	return d->from && d->type == r->type &&
+	       d->order == record_order(r->type, r->rdata, r->rdata_len);
+}
+
+static int compare_removed(const struct node_removal *d, uint32_t i, const struct zone_record *r)
+{
+	const uint8_t *o = d->record[i].octets;
+	return rdata_compare(d->type, o + 2, wire_peek_be16(o), r->rdata, r->rdata_len);
+}
+
+// They stand in canonical order.
+enum result node_removal_take(struct node_removal *d, const struct zone_record *r)
+{
+	uint32_t low = 0, high = d->count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (compare_removed(d, middle, r) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < d->count && compare_removed(d, low, r) == 0; low++) {
+		const uint8_t *o = d->record[low].octets;
+		if (d->record[low].gone ||
+		    !rdata_equal(d->type, o + 2, wire_peek_be16(o), r->rdata, r->rdata_len))
+			continue;
+		d->record[low].gone = true;
+		d->gone++;
+		return RESULT_OK;
+	}
+	return RESULT_NOT_FOUND;
+}
+
+enum result node_removal_apply(struct arena_writer *w, const struct node_place *place,
+			       const struct node_removal *d, struct node_changes *scratch,
+			       struct node_made *made)
+{
+	struct making m = { .w = w, .c = scratch };
+	const struct going g = { .removal = d };
+	enum result result = blob_without(&m, place, d->from, d->order, &g);
+	if (result == RESULT_OK)
+		*made = m.made;
+	return result;
+}
+
+void node_removal_end(struct node_removal *d)
+{
+	free(d->record);
+	*d = (struct node_removal){ 0 };
 }
 
 // --- moving ------------------------------------------------------------------------

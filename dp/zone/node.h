@@ -115,6 +115,33 @@ enum result node_without(struct arena_writer *w, const struct node_place *place,
 			 const struct node *old, const struct zone_record *r,
 			 struct node_changes *scratch, struct node_made *made);
 
+// Records of one indirect RRset that are to go from it: looked for one by one, taken out at
+// once. To copy a large RRset for each of its records would take its size squared.
+struct node_removal {
+	const struct node *from; // NULL: nothing is begun; it stays as it is until the end
+	uint32_t order;          // of the RRset
+	uint16_t type;
+	struct node_removed {
+		const uint8_t *octets; // RDLENGTH and RDATA
+		bool gone;
+	} * record;
+	uint32_t count, gone;
+};
+
+// Begins with the RRset that the record is of. RESULT_OK; RESULT_NOT_FOUND if `old` has no
+// such RRset that is indirect; RESULT_NO_MEMORY.
+enum result node_removal_begin(struct node_removal *d, const uint8_t *base, const struct node *old,
+			       const struct zone_record *r);
+// Whether it has begun with that RRset, the owner being the same.
+bool node_removal_is_of(const struct node_removal *d, const struct zone_record *r);
+// RESULT_OK; RESULT_NOT_FOUND if it is not there, or gone already.
+enum result node_removal_take(struct node_removal *d, const struct zone_record *r);
+// A new blob without what was taken. RESULT_OK or RESULT_NO_MEMORY.
+enum result node_removal_apply(struct arena_writer *w, const struct node_place *place,
+			       const struct node_removal *d, struct node_changes *scratch,
+			       struct node_made *made);
+void node_removal_end(struct node_removal *d);
+
 // A copy in the writer's own cells, indirect records only where `move` says so
 // for their reference. 0 without memory.
 cell_ref node_copy(struct arena_writer *w, const struct node *n, bool (*move)(void *, cell_ref),

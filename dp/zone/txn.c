@@ -39,7 +39,8 @@ struct zone_txn {
 	struct name owner; // of the pending changes
 	struct trie *trie; // where they go
 	struct node_changes pending;
-	struct commons commons; // used where a zone is made anew
+	struct node_removal removal; // or instead of them what goes from one RRset of the owner's
+	struct commons commons;      // used where a zone is made anew
 	struct trie_key key;
 };
 
@@ -114,6 +115,7 @@ static void txn_free(struct zone_txn *t)
 	image_pieces_free(&t->pieces);
 	commons_close(&t->commons);
 	node_changes_free(&t->pending);
+	node_removal_end(&t->removal);
 	free(t);
 }
 
@@ -225,8 +227,32 @@ static void txn_charge(struct zone_txn *t, bool again, uint64_t allocated)
 		t->stats.again_octets += (t->w->allocated - allocated) * CELL_OCTETS;
 }
 
+static enum result txn_flush_removal(struct zone_txn *t)
+{
+	const struct node *old = t->removal.from;
+	struct node_place place = txn_place(t, &t->owner, old);
+	struct node_made made;
+	enum result r = RESULT_OK;
+	bool again = arena_owns(t->w, node_ref(t->db->arena->base, old));
+	uint64_t allocated = t->w->allocated;
+	if (t->removal.gone) {
+		t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
+		r = node_removal_apply(t->w, &place, &t->removal, &t->pending, &made);
+		node_changes_clear(&t->pending);
+		if (r == RESULT_OK)
+			r = txn_replace(t, old, &made);
+	}
+	node_removal_end(&t->removal);
+	txn_charge(t, again, allocated);
+	if (r != RESULT_OK)
+		t->broken = true;
+	return r;
+}
+
 static enum result txn_flush(struct zone_txn *t)
 {
+	if (t->removal.from)
+		return txn_flush_removal(t);
 	if (t->pending.count == 0)
 		return RESULT_OK;
 	txn_share(t);
@@ -274,6 +300,8 @@ static void txn_apex_case(struct zone_txn *t, const struct zone_record *r)
 enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r)
 {
 	enum result result = txn_owner(t, r);
+	if (result == RESULT_OK && t->removal.from)
+		result = txn_flush(t);
 	if (result != RESULT_OK)
 		return result;
 	if (t->options.max_records && t->records + t->pending.count >= t->options.max_records)
@@ -298,35 +326,51 @@ enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r)
 	return result;
 }
 
-enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r)
+// Of an RRset that stands in its node: at once.
+static enum result txn_without(struct zone_txn *t, const struct node *old,
+			       const struct zone_record *r)
 {
-	enum result result = txn_owner(t, r);
+	struct node_place place = txn_place(t, &t->owner, old);
+	struct node_made made;
+	bool again = arena_owns(t->w, node_ref(t->db->arena->base, old));
+	uint64_t allocated = t->w->allocated;
+	enum result result = node_without(t->w, &place, old, r, &t->pending, &made);
+	node_changes_clear(&t->pending);
 	if (result == RESULT_OK)
-		result = txn_flush(t);
+		result = txn_replace(t, old, &made);
+	txn_charge(t, again, allocated);
+	return result;
+}
+
+static enum result txn_delete(struct zone_txn *t, const struct zone_record *r)
+{
+	enum result result = txn_flush(t);
 	if (result != RESULT_OK)
 		return result;
-	struct name owner;
-	name_copy(&owner, r->owner);
-	t->key.len = key_from_name(t->key.symbol, owner.wire, owner.len);
+	name_copy(&t->owner, r->owner);
+	t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
 	t->trie = txn_trie(t, r);
 	const struct twig *leaf = trie_get(t->trie, &t->key);
 	if (!leaf || !txn_has(t, leaf->ref))
 		return RESULT_NOT_FOUND;
 	const struct node *old = txn_node(t, leaf->ref);
-	bool again = arena_owns(t->w, leaf->ref);
-	uint64_t allocated = t->w->allocated;
-	struct node_place place = txn_place(t, &owner, old);
-	struct node_made made;
-	result = node_without(t->w, &place, old, r, &t->pending, &made);
-	node_changes_clear(&t->pending);
-	if (result == RESULT_NOT_FOUND)
-		return result;
+	result = node_removal_begin(&t->removal, t->db->arena->base, old, r);
 	if (result == RESULT_OK)
-		result = txn_replace(t, old, &made);
-	txn_charge(t, again, allocated);
+		return node_removal_take(&t->removal, r);
+	return result == RESULT_NOT_FOUND ? txn_without(t, old, r) : result;
+}
+
+enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r)
+{
+	enum result result = txn_owner(t, r);
+	if (result != RESULT_OK)
+		return result;
+	bool going_on = node_removal_is_of(&t->removal, r) && t->trie == txn_trie(t, r) &&
+			name_equal(t->owner.wire, r->owner);
+	result = going_on ? node_removal_take(&t->removal, r) : txn_delete(t, r);
 	if (result == RESULT_OK)
 		t->stats.deleted++;
-	else
+	else if (result != RESULT_NOT_FOUND)
 		t->broken = true;
 	return result;
 }
@@ -335,7 +379,8 @@ const struct zone_txn_stats *zone_txn_stats(const struct zone_txn *t)
 {
 	struct zone_txn_stats *s = &((struct zone_txn *)(uintptr_t)t)->stats;
 	s->cells_octets = t->w->allocated * CELL_OCTETS;
-	s->wait_octets = t->pending.count * sizeof(*t->pending.record) + t->pending.rdata_len;
+	s->wait_octets = t->pending.count * sizeof(*t->pending.record) + t->pending.rdata_len +
+			 t->removal.count * sizeof(*t->removal.record);
 	return s;
 }
 

@@ -285,6 +285,78 @@ static void rounds_end_where_nothing_is_gained(void)
 	zonedb_free(db);
 }
 
+#define MANY 20000u
+
+static enum result one_of_many(struct zone_txn *t, unsigned i, bool there)
+{
+	uint8_t rdata[4];
+	struct name n = name_of("many.example");
+	struct zone_record r = { n.wire, rdata, 300, RRTYPE_A, 4 };
+	wire_poke_be32(rdata, i * 7919 % MANY); // in no order
+	return there ? zone_txn_add(t, &r) : zone_txn_delete(t, &r);
+}
+
+static uint64_t records_now(struct zonedb *db)
+{
+	struct name apex = name_of("example");
+	return zone_record_count(catalog_zone(zonedb_view(db), apex.wire));
+}
+
+// The records of a large RRset go one by one, as by IXFR, in time that does not grow with
+// its square; what is not there, or no longer, is told at once.
+static void many_deletions(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, "example", false);
+	soa(t, "example", 1, true);
+	for (unsigned i = 0; i < MANY; i++)
+		CU_ASSERT_FATAL(one_of_many(t, i, true) == RESULT_OK);
+	publish(db, t);
+	CU_ASSERT_EQUAL(records_now(db), MANY + 1);
+	t = begin(db, "example", true);
+	uint64_t before = zone_txn_stats(t)->cells_octets;
+	for (unsigned i = 0; i < MANY; i++) {
+		if (i % 100 == 7)
+			continue;
+		CU_ASSERT_FATAL(one_of_many(t, i, false) == RESULT_OK);
+		CU_ASSERT(i % 50 || one_of_many(t, i, false) == RESULT_NOT_FOUND);
+	}
+	CU_ASSERT_EQUAL(zone_txn_stats(t)->deleted, MANY - MANY / 100);
+	CU_ASSERT(zone_txn_stats(t)->cells_octets - before < 1u << 20);
+	// Then one comes back, and another goes: an RRset that is small now.
+	CU_ASSERT_EQUAL(one_of_many(t, 1, true), RESULT_OK);
+	CU_ASSERT_EQUAL(one_of_many(t, 7, false), RESULT_OK);
+	CU_ASSERT_EQUAL(one_of_many(t, 7, false), RESULT_NOT_FOUND);
+	CU_ASSERT_EQUAL(one_of_many(t, 2, false), RESULT_NOT_FOUND);
+	publish(db, t);
+	must_check(db);
+	CU_ASSERT_EQUAL(records_now(db), MANY / 100 + 1);
+	// All of it again, and all of it gone: the name is, too.
+	t = begin(db, "example", true);
+	for (unsigned i = 0; i < MANY; i++)
+		CU_ASSERT_FATAL(one_of_many(t, i, true) == RESULT_OK);
+	publish(db, t);
+	must_check(db);
+	CU_ASSERT_EQUAL(records_now(db), MANY + 1);
+	t = begin(db, "example", true);
+	for (unsigned i = 0; i < MANY; i++)
+		CU_ASSERT_FATAL(one_of_many(t, i, false) == RESULT_OK);
+	publish(db, t);
+	must_check(db);
+	CU_ASSERT_EQUAL(records_now(db), 1);
+	// Begun and given up.
+	t = begin(db, "example", true);
+	for (unsigned i = 0; i < MANY; i++)
+		CU_ASSERT_FATAL(one_of_many(t, i, true) == RESULT_OK);
+	publish(db, t);
+	t = begin(db, "example", true);
+	CU_ASSERT_EQUAL(one_of_many(t, 5, false), RESULT_OK);
+	zone_txn_abort(t);
+	must_check(db);
+	CU_ASSERT_EQUAL(records_now(db), MANY + 1);
+	zonedb_free(db);
+}
+
 // A zone of which only a tenth is left, in chunks that are sparse therefore.
 static void add_sparse_zone(struct zonedb *db, const char *apex)
 {
@@ -923,7 +995,8 @@ static void large_rrset_goes_by_records(void)
 	zonedb_free(db);
 }
 
-UNIT_MAIN("zonedb", { "a large RRset goes by records", large_rrset_goes_by_records },
+UNIT_MAIN("zonedb", { "a large RRset goes by very many", many_deletions },
+	  { "a large RRset goes by records", large_rrset_goes_by_records },
 	  { "common RRsets", common_rrsets }, { "many RRsets at a name", many_rrsets_at_a_name },
 	  { "large common RRsets", large_common_rrsets },
 	  { "common RRsets of many versions", common_rrsets_of_many_versions },
