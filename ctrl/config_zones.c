@@ -46,6 +46,8 @@ static bool parse_range(const char *text, struct config_notify *out)
 		return false;
 	out->last = out->first;
 	bool v4 = out->first.any.sa_family == AF_INET;
+	if (!v4 && IN6_IS_ADDR_V4MAPPED(&out->first.v6.sin6_addr))
+		return false; // who sends from there counts as IPv4
 	if (dash)
 		return config_parse_address(dash + 1, 0, &out->last) &&
 		       out->last.any.sa_family == out->first.any.sa_family &&

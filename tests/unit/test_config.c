@@ -201,6 +201,7 @@ static void names_mistakes_of_zones(void)
 		{ ALLOW("192.0.2.9-192.0.2.8"), 7, FROM_EXPECTED },
 		{ ALLOW("192.0.2.9-2001:db8::1"), 7, FROM_EXPECTED },
 		{ ALLOW("host"), 7, FROM_EXPECTED },
+		{ ALLOW("\"::ffff:192.0.2.1\""), 7, FROM_EXPECTED },
 		{ ALLOW("192.0.2.9, key: no"), 7, "the name of a key" },
 		{ ONE_PRIMARY "zones:\n  - {name: a, template: t}\n", 5, "the id of a template" },
 		{ ONE_PRIMARY "templates: [{id: t}, {id: t}]\n", 4, "no other template has" },
