@@ -51,12 +51,14 @@ def reserve(count):
     """Hugepages beside those that are reserved, given back at the end. Yields whether
     they could be had."""
     before = _read()
-    _add(count)
+    with contextlib.suppress(PermissionError):
+        _add(count)
     got = _read() - before
     try:
         yield got >= count
     finally:
-        _add(-got)
+        if got:
+            _add(-got)
 
 
 @contextlib.contextmanager
