@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The store's format: blocks with checksums, segments of blocks, states.
-//
-// No I/O but reading a file from front to back.
+// The store's format: segments of blocks, written and read.
 #include "store_format.h"
 
 #include <assert.h>
@@ -9,9 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "crc32c.h"
 #include "understudy/crew.h"
 #include "understudy/rr.h"
 #include "understudy/wire.h"
@@ -20,7 +16,6 @@
 #define KIND_DATA  0x55536431u
 #define KIND_CELLS 0x55536331u
 #define KIND_END   0x55536531u
-#define KIND_STATE 0x55537331u
 
 #define FORMAT_VERSION   1
 #define ENTRY_DELETED    1
@@ -29,51 +24,9 @@
 #define RECORD_MOST      (2 + 65535)
 #define TTL_MAX_S        0x7fffffffu
 
-#define STATE_VERSION       2
-#define STATE_VERSION_FIRST 1 // without the primaries' marks and the last transfer
-#define STATE_EXPIRED       1
-#define STATE_FROZEN        2
-#define STATE_INSIDE        4
-#define STATE_VETTED        8
-#define STATE_NSEC3         16
-#define TRANSFER_SAME       1
-#define TRANSFER_KEYED      2
-#define TRANSFER_ENCRYPTED  4
-#define TRANSFER_FLAGS      7 // all of them
-
 static_assert(ZONE_PIECE_OCTETS <= STORE_PAYLOAD_MAX, "a block takes a piece");
 static_assert(STORE_BLOCK_FULL + ENTRY_MOST + RECORD_MOST <= STORE_PAYLOAD_MAX,
 	      "a block that is not full takes any record");
-
-static void put_u64(struct wire_out *w, uint64_t v)
-{
-	wire_put_u32(w, (uint32_t)(v >> 32));
-	wire_put_u32(w, (uint32_t)v);
-}
-
-static uint64_t get_u64(struct wire *w)
-{
-	uint64_t high = wire_u32(w);
-	return high << 32 | wire_u32(w);
-}
-
-// ---- blocks
-
-// Of the block whose head begins at `head`.
-static uint32_t block_crc(const uint8_t *head, uint32_t number, const uint8_t *payload, size_t len)
-{
-	uint8_t n[4];
-	wire_poke_be32(n, number);
-	uint32_t crc = crc32c(0, head, 8);
-	return crc32c(crc32c(crc, n, sizeof(n)), payload, len);
-}
-
-static void seal_block(uint8_t *block, uint32_t kind, uint32_t number, size_t payload)
-{
-	wire_poke_be32(block, kind);
-	wire_poke_be32(block + 4, (uint32_t)payload);
-	wire_poke_be32(block + 8, block_crc(block, number, block + STORE_BLOCK_HEAD, payload));
-}
 
 // ---- writing
 
@@ -93,8 +46,8 @@ static void close_block(struct store_writer *w, uint32_t kind)
 {
 	if (!w->open)
 		return;
-	seal_block(w->out.octets + w->block, kind, w->number++,
-		   w->out.len - w->block - STORE_BLOCK_HEAD);
+	store_block_seal(w->out.octets + w->block, kind, w->number++,
+			 w->out.len - w->block - STORE_BLOCK_HEAD);
 	w->open = false;
 }
 
@@ -124,8 +77,8 @@ enum result store_writer_begin(struct store_writer *w, const struct store_head *
 	struct wire_out o = room(w, 32 + NAME_MAX_OCTETS);
 	wire_put_u8(&o, FORMAT_VERSION);
 	wire_put_u8(&o, (uint8_t)head->kind);
-	put_u64(&o, head->id);
-	put_u64(&o, head->published_unix_s);
+	wire_put_u64(&o, head->id);
+	wire_put_u64(&o, head->published_unix_s);
 	wire_put_u32(&o, head->from);
 	wire_put_u32(&o, head->to);
 	wire_put_u8(&o, head->apex.len);
@@ -227,7 +180,7 @@ static void put_image(struct wire_out *o, const struct zone_image *image)
 	wire_put_u8(o, ZONE_IMAGE_LAYOUT);
 	wire_put_u8(o, byte_order());
 	wire_put_u32(o, image->pieces);
-	put_u64(o, image->nodes);
+	wire_put_u64(o, image->nodes);
 	for (unsigned i = 0; i < 3; i++)
 		wire_put_u32(o, image->root[i]);
 	for (unsigned i = 0; i < 3; i++)
@@ -242,7 +195,7 @@ enum result store_writer_end(struct store_writer *w, const struct zone_image *im
 	if (r != RESULT_OK)
 		return r;
 	struct wire_out o = room(w, 64);
-	put_u64(&o, image ? image->records : w->records);
+	wire_put_u64(&o, image ? image->records : w->records);
 	wire_put_u32(&o, w->head.to);
 	if (image)
 		put_image(&o, image);
@@ -270,53 +223,6 @@ void store_writer_free(struct store_writer *w)
 
 // ---- reading
 
-void store_source_memory(struct store_source *s, const void *octets, size_t len)
-{
-	*s = (struct store_source){ .octets = octets, .fd = -1, .end = len };
-}
-
-enum result store_source_file(struct store_source *s, int fd, uint64_t end)
-{
-	*s = (struct store_source){ .fd = fd, .end = end };
-	s->block = malloc(STORE_BLOCK_HEAD + STORE_PAYLOAD_MAX);
-	return s->block ? RESULT_OK : RESULT_NO_MEMORY;
-}
-
-void store_source_free(struct store_source *s)
-{
-	free(s->block);
-	s->block = NULL;
-}
-
-static enum result read_file(const struct store_source *s, uint8_t *into, size_t n, uint64_t at)
-{
-	for (size_t got = 0; got < n;) {
-		ssize_t more = pread(s->fd, into + got, n - got, (off_t)(at + got));
-		if (more < 0 && errno == EINTR)
-			continue;
-		if (more <= 0)
-			return more < 0 ? RESULT_IO : RESULT_TRUNCATED;
-		got += (size_t)more;
-	}
-	return RESULT_OK;
-}
-
-// `n` octets at `skip` octets behind the source's place, at the same place in
-// the block's buffer.
-static enum result peek(struct store_source *s, size_t skip, size_t n, const uint8_t **block)
-{
-	if (s->end - s->at < skip + n)
-		return RESULT_TRUNCATED;
-	*block = s->octets ? s->octets + s->at : s->block;
-	return s->octets ? RESULT_OK : read_file(s, s->block + skip, n, s->at + skip);
-}
-
-struct block {
-	uint32_t kind;
-	const uint8_t *head, *octets;
-	size_t payload;
-};
-
 struct reading {
 	const struct store_sink *sink;
 	struct store_head head;
@@ -325,35 +231,6 @@ struct reading {
 	uint64_t records;
 	uint8_t rdata[65535];
 };
-
-// The next block, not yet verified.
-static enum result next_block(struct store_source *s, struct block *b)
-{
-	const uint8_t *all;
-	enum result r = peek(s, 0, STORE_BLOCK_HEAD, &b->head);
-	if (r != RESULT_OK)
-		return r;
-	b->kind = wire_peek_be32(b->head);
-	b->payload = wire_peek_be32(b->head + 4);
-	if (b->payload > STORE_PAYLOAD_MAX)
-		return RESULT_MALFORMED;
-	r = peek(s, STORE_BLOCK_HEAD, b->payload, &all);
-	if (r != RESULT_OK)
-		return r;
-	b->octets = all + STORE_BLOCK_HEAD;
-	s->at += STORE_BLOCK_HEAD + b->payload;
-	return RESULT_OK;
-}
-
-static bool block_good(const struct block *b, uint32_t number)
-{
-	return wire_peek_be32(b->head + 8) == block_crc(b->head, number, b->octets, b->payload);
-}
-
-static struct wire payload(const struct block *b)
-{
-	return wire_init(b->octets, b->payload);
-}
 
 // A name that stands there uncompressed, and ends where its octets do.
 static bool get_name(struct wire *w, size_t len, struct name *out)
@@ -365,20 +242,20 @@ static bool get_name(struct wire *w, size_t len, struct name *out)
 	return name_read(&in, out) == RESULT_OK && wire_left(&in) == 0 && out->len == len;
 }
 
-static enum result read_head(const struct block *b, struct store_head *h)
+static enum result read_head(const struct store_block *b, struct store_head *h)
 {
-	struct wire w = payload(b);
+	struct wire w = store_block_payload(b);
 	uint8_t version = wire_u8(&w), kind = wire_u8(&w);
 	*h = (struct store_head){ .kind = (enum store_kind)kind };
-	h->id = get_u64(&w);
-	h->published_unix_s = get_u64(&w);
+	h->id = wire_u64(&w);
+	h->published_unix_s = wire_u64(&w);
 	h->from = wire_u32(&w);
 	h->to = wire_u32(&w);
 	size_t len = wire_u8(&w);
 	bool ok = b->kind == KIND_HEAD && version == FORMAT_VERSION && kind >= STORE_IMAGE &&
 		  kind <= STORE_CELLS && !w.failed && get_name(&w, len, &h->apex) &&
 		  wire_left(&w) == 0;
-	return ok && block_good(b, (uint32_t)h->id) ? RESULT_OK : RESULT_MALFORMED;
+	return ok && store_block_good(b, (uint32_t)h->id) ? RESULT_OK : RESULT_MALFORMED;
 }
 
 static bool read_owner(struct reading *r, struct wire *w)
@@ -430,9 +307,9 @@ static enum result read_entry(struct reading *r, struct wire *w)
 	return result == RESULT_OK && wire_left(&records) ? RESULT_MALFORMED : result;
 }
 
-static enum result read_data(struct reading *r, const struct block *b)
+static enum result read_data(struct reading *r, const struct store_block *b)
 {
-	struct wire w = payload(b);
+	struct wire w = store_block_payload(b);
 	enum result result = RESULT_OK;
 	r->has_owner = false;
 	while (result == RESULT_OK && wire_left(&w))
@@ -444,7 +321,7 @@ static bool get_image(struct wire *w, struct zone_image *image)
 {
 	uint8_t layout = wire_u8(w), order = wire_u8(w);
 	image->pieces = wire_u32(w);
-	image->nodes = get_u64(w);
+	image->nodes = wire_u64(w);
 	for (unsigned i = 0; i < 3; i++)
 		image->root[i] = wire_u32(w);
 	for (unsigned i = 0; i < 3; i++)
@@ -453,10 +330,10 @@ static bool get_image(struct wire *w, struct zone_image *image)
 	return layout == ZONE_IMAGE_LAYOUT && order == byte_order();
 }
 
-static enum result read_end(const struct reading *r, const struct block *b)
+static enum result read_end(const struct reading *r, const struct store_block *b)
 {
-	struct wire w = payload(b);
-	struct zone_image image = { .records = get_u64(&w) };
+	struct wire w = store_block_payload(b);
+	struct zone_image image = { .records = wire_u64(&w) };
 	bool cells = r->head.kind == STORE_CELLS;
 	bool ok = wire_u32(&w) == r->head.to && (cells || image.records == r->records);
 	if (cells)
@@ -467,7 +344,7 @@ static enum result read_end(const struct reading *r, const struct block *b)
 }
 
 // A block between a segment's head and its end.
-static enum result read_middle(struct reading *r, const struct block *b)
+static enum result read_middle(struct reading *r, const struct store_block *b)
 {
 	if (r->head.kind == STORE_CELLS)
 		return b->kind == KIND_CELLS ? RESULT_OK : RESULT_MALFORMED;
@@ -511,37 +388,28 @@ static enum result add_piece(struct pieces *all, const struct piece *p)
 static enum result find_piece(struct store_source *s, const struct store_sink *sink,
 			      uint32_t number, struct pieces *all)
 {
-	const uint8_t *head;
+	struct store_block b;
 	struct piece p = { .number = number + all->count, .at = s->at + STORE_BLOCK_HEAD };
-	enum result r = peek(s, 0, STORE_BLOCK_HEAD, &head);
+	enum result r = store_source_peek(s, &b);
 	if (r != RESULT_OK)
 		return r;
-	if (wire_peek_be32(head) != KIND_CELLS)
+	if (b.kind != KIND_CELLS)
 		return RESULT_NOT_FOUND;
-	size_t octets = wire_peek_be32(head + 4);
-	if (octets > STORE_PAYLOAD_MAX)
-		return RESULT_MALFORMED;
-	if (octets > s->end - p.at)
-		return RESULT_TRUNCATED;
-	memcpy(p.head, head, sizeof(p.head));
-	r = sink->piece(sink->arg, octets, &p.where);
+	memcpy(p.head, b.head, sizeof(p.head));
+	r = sink->piece(sink->arg, b.payload, &p.where);
 	if (r == RESULT_OK)
 		r = add_piece(all, &p);
-	s->at = p.at + octets;
+	s->at = p.at + b.payload;
 	return r;
 }
 
 static void read_piece(struct pieces *all, const struct piece *p)
 {
-	const struct store_source *s = all->source;
-	struct block b = { .head = p->head, .octets = p->where };
-	int r = RESULT_OK, before = RESULT_OK;
+	struct store_block b = { .head = p->head, .octets = p->where };
+	int before = RESULT_OK;
 	b.payload = wire_peek_be32(p->head + 4);
-	if (s->octets)
-		memcpy(p->where, s->octets + p->at, b.payload);
-	else
-		r = read_file(s, p->where, b.payload, p->at);
-	if (r == RESULT_OK && !block_good(&b, p->number))
+	int r = store_source_read(all->source, p->where, b.payload, p->at);
+	if (r == RESULT_OK && !store_block_good(&b, p->number))
 		r = RESULT_MALFORMED;
 	if (r != RESULT_OK && atomic_compare_exchange_strong(&all->failed, &before, r))
 		all->error = errno;
@@ -584,8 +452,8 @@ static enum result read_pieces(struct store_source *s, const struct store_sink *
 
 static enum result read_blocks(struct store_source *s, struct reading *r)
 {
-	struct block b;
-	enum result result = next_block(s, &b);
+	struct store_block b;
+	enum result result = store_source_block(s, &b);
 	if (result == RESULT_OK)
 		result = read_head(&b, &r->head);
 	if (result == RESULT_OK && r->sink->head)
@@ -594,8 +462,8 @@ static enum result read_blocks(struct store_source *s, struct reading *r)
 	if (result == RESULT_OK && r->head.kind == STORE_CELLS && r->sink->piece)
 		result = read_pieces(s, r->sink, &number);
 	for (; result == RESULT_OK; number++) {
-		result = next_block(s, &b);
-		if (result == RESULT_OK && !block_good(&b, number))
+		result = store_source_block(s, &b);
+		if (result == RESULT_OK && !store_block_good(&b, number))
 			result = RESULT_MALFORMED;
 		if (result != RESULT_OK)
 			break;
@@ -686,184 +554,4 @@ uint64_t store_read_deltas(struct store_source *s, const uint8_t *apex, struct s
 		*last = head;
 	}
 	return octets;
-}
-
-// ---- states
-
-// A primary's: family, address, port.
-static void get_address(struct wire *w, uint8_t *family, uint8_t address[16], uint16_t *port)
-{
-	*family = wire_u8(w);
-	const uint8_t *octets = wire_take(w, 16);
-	if (octets)
-		memcpy(address, octets, 16);
-	*port = wire_u16(w);
-}
-
-static void put_primary(struct wire_out *o, const struct store_primary *p)
-{
-	wire_put_u8(o, p->family);
-	wire_put_bytes(o, p->address, sizeof(p->address));
-	wire_put_u16(o, p->port);
-	put_u64(o, p->unix_s);
-	wire_put_u8(o, p->kind);
-	wire_put_u8(o, p->reason);
-	wire_put_u16(o, p->rcode);
-	wire_put_u32(o, p->serial);
-}
-
-static void put_link(struct wire_out *o, const struct store_primary *p)
-{
-	wire_put_u8(o, p->link_reason);
-	wire_put_u16(o, p->link_rcode);
-	put_u64(o, p->link_unix_s);
-	put_u64(o, p->success_unix_s);
-}
-
-static void get_link(struct wire *w, struct store_primary *p)
-{
-	p->link_reason = wire_u8(w);
-	p->link_rcode = wire_u16(w);
-	p->link_unix_s = get_u64(w);
-	p->success_unix_s = get_u64(w);
-}
-
-// The numbers of a transfer, in the order in which they are stored.
-#define TRANSFER_NUMBERS 8
-static void transfer_numbers(struct store_transfer *t, uint64_t *out[TRANSFER_NUMBERS])
-{
-	uint64_t *const numbers[TRANSFER_NUMBERS] = { &t->elapsed_ms, &t->messages,
-						      &t->octets,     &t->records,
-						      &t->steps,      &t->out_of_zone,
-						      &t->duplicates, &t->ttl_lowered };
-	memcpy(out, numbers, sizeof(numbers));
-}
-
-static void put_transfer(struct wire_out *o, struct store_transfer t)
-{
-	uint64_t *numbers[TRANSFER_NUMBERS];
-	put_u64(o, t.unix_s);
-	if (!t.unix_s)
-		return;
-	wire_put_u8(o, t.family);
-	wire_put_bytes(o, t.address, sizeof(t.address));
-	wire_put_u16(o, t.port);
-	wire_put_u8(o, t.kind);
-	wire_put_u8(o, t.form);
-	wire_put_u8(o, (uint8_t)((t.same ? TRANSFER_SAME : 0) | (t.keyed ? TRANSFER_KEYED : 0) |
-				 (t.encrypted ? TRANSFER_ENCRYPTED : 0)));
-	transfer_numbers(&t, numbers);
-	for (unsigned i = 0; i < TRANSFER_NUMBERS; i++)
-		put_u64(o, *numbers[i]);
-}
-
-// False if it cannot be.
-static bool get_transfer(struct wire *w, struct store_transfer *t)
-{
-	uint64_t *numbers[TRANSFER_NUMBERS];
-	t->unix_s = get_u64(w);
-	if (!t->unix_s)
-		return true;
-	get_address(w, &t->family, t->address, &t->port);
-	t->kind = wire_u8(w);
-	t->form = wire_u8(w);
-	uint8_t flags = wire_u8(w);
-	t->same = flags & TRANSFER_SAME;
-	t->keyed = flags & TRANSFER_KEYED;
-	t->encrypted = flags & TRANSFER_ENCRYPTED;
-	transfer_numbers(t, numbers);
-	for (unsigned i = 0; i < TRANSFER_NUMBERS; i++)
-		*numbers[i] = get_u64(w);
-	return (t->family == 4 || t->family == 6) && !(flags & ~TRANSFER_FLAGS);
-}
-
-size_t store_state_write(const struct store_state *state, const void *key, size_t key_len,
-			 uint8_t out[STORE_STATE_MAX])
-{
-	const struct store_timers *t = &state->timers;
-	struct wire_out o =
-		wire_out_init(out + STORE_BLOCK_HEAD, STORE_STATE_MAX - STORE_BLOCK_HEAD);
-	wire_put_u8(&o, STATE_VERSION);
-	wire_put_u8(&o,
-		    (uint8_t)((t->expired ? STATE_EXPIRED : 0) | (t->frozen ? STATE_FROZEN : 0) |
-			      (state->place.inside ? STATE_INSIDE : 0) |
-			      (t->vetted ? STATE_VETTED : 0) | (t->nsec3 ? STATE_NSEC3 : 0)));
-	put_u64(&o, state->place.id);
-	put_u64(&o, state->place.octets);
-	put_u64(&o, state->place.image_octets);
-	wire_put_u32(&o, state->place.serial);
-	put_u64(&o, t->refreshed_unix_s);
-	put_u64(&o, t->next_unix_s);
-	put_u64(&o, t->expire_unix_s);
-	wire_put_u8(&o, (uint8_t)t->primary_count);
-	for (unsigned i = 0; i < t->primary_count; i++)
-		put_primary(&o, &t->primaries[i]);
-	wire_put_u8(&o, t->alarms_told);
-	wire_put_u8(&o, t->zonemd);
-	wire_put_u16(&o, t->nsec3_iterations);
-	for (unsigned i = 0; i < t->primary_count; i++)
-		put_link(&o, &t->primaries[i]);
-	for (unsigned i = 0; i < t->primary_count; i++)
-		wire_put_u32(&o, t->primaries[i].mark);
-	put_transfer(&o, t->transfer);
-	assert(!o.failed);
-	seal_block(out, KIND_STATE, crc32c(0, key, key_len), wire_out_len(&o));
-	return STORE_BLOCK_HEAD + wire_out_len(&o);
-}
-
-static void get_primary(struct wire *w, struct store_primary *p)
-{
-	get_address(w, &p->family, p->address, &p->port);
-	p->unix_s = get_u64(w);
-	p->kind = wire_u8(w);
-	p->reason = wire_u8(w);
-	p->rcode = wire_u16(w);
-	p->serial = wire_u32(w);
-}
-
-enum result store_state_read(struct store_state *state, const void *key, size_t key_len,
-			     const void *octets, size_t len)
-{
-	struct store_source s;
-	struct block b;
-	store_source_memory(&s, octets, len);
-	enum result r = next_block(&s, &b);
-	if (r != RESULT_OK)
-		return r;
-	if (b.kind != KIND_STATE || s.at != s.end || !block_good(&b, crc32c(0, key, key_len)))
-		return RESULT_MALFORMED;
-	struct wire w = payload(&b);
-	struct store_state out = { 0 };
-	uint8_t version = wire_u8(&w), flags = wire_u8(&w);
-	out.timers.expired = flags & STATE_EXPIRED;
-	out.timers.frozen = flags & STATE_FROZEN;
-	out.place.inside = flags & STATE_INSIDE;
-	out.timers.vetted = flags & STATE_VETTED;
-	out.timers.nsec3 = flags & STATE_NSEC3;
-	out.place.id = get_u64(&w);
-	out.place.octets = get_u64(&w);
-	out.place.image_octets = get_u64(&w);
-	out.place.serial = wire_u32(&w);
-	out.timers.refreshed_unix_s = get_u64(&w);
-	out.timers.next_unix_s = get_u64(&w);
-	out.timers.expire_unix_s = get_u64(&w);
-	out.timers.primary_count = wire_u8(&w);
-	if (version < STATE_VERSION_FIRST || version > STATE_VERSION ||
-	    out.timers.primary_count > STORE_PRIMARIES_MAX)
-		return RESULT_MALFORMED;
-	for (unsigned i = 0; i < out.timers.primary_count; i++)
-		get_primary(&w, &out.timers.primaries[i]);
-	out.timers.alarms_told = wire_u8(&w);
-	out.timers.zonemd = wire_u8(&w);
-	out.timers.nsec3_iterations = wire_u16(&w);
-	for (unsigned i = 0; i < out.timers.primary_count; i++)
-		get_link(&w, &out.timers.primaries[i]);
-	for (unsigned i = 0; i < out.timers.primary_count && version >= STATE_VERSION; i++)
-		out.timers.primaries[i].mark = wire_u32(&w);
-	if (version >= STATE_VERSION && !get_transfer(&w, &out.timers.transfer))
-		return RESULT_MALFORMED;
-	if (w.failed || wire_left(&w))
-		return RESULT_MALFORMED;
-	*state = out;
-	return RESULT_OK;
 }

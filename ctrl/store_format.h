@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The store's format (docs/store.md): blocks, segments, states; written and read.
+// The store's format (docs/store.md): segments and states, written and read.
 //
 // Purpose: whole zones and their changes as checksummed segments, and a zone's
 // state as one block. Reading trusts nothing: what does not verify is
@@ -13,11 +13,10 @@
 #include <stdint.h>
 
 #include "loop.h"
+#include "store_block.h"
 #include "understudy/zonedb.h"
 
-#define STORE_PAYLOAD_MAX   (256u << 10)
 #define STORE_BLOCK_FULL    (64u << 10)
-#define STORE_BLOCK_HEAD    12u
 #define STORE_PRIMARIES_MAX 16
 #define STORE_STATE_MAX     1280 // octets of a state's block, at most
 
@@ -66,17 +65,6 @@ size_t store_writer_whole(const struct store_writer *w);
 void store_writer_taken(struct store_writer *w);
 
 // ---- reading segments
-
-// Octets in memory, or of a file.
-struct store_source {
-	const uint8_t *octets; // NULL: `fd`
-	int fd;
-	uint64_t at, end;
-	uint8_t *block; // for a file: one block
-};
-void store_source_memory(struct store_source *s, const void *octets, size_t len);
-enum result store_source_file(struct store_source *s, int fd, uint64_t end);
-void store_source_free(struct store_source *s);
 
 // Gets a segment's head, then its records, each of which is well-formed;
 // anything but RESULT_OK ends the reading and is returned.

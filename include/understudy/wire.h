@@ -94,6 +94,12 @@ static inline uint32_t wire_u32(struct wire *w)
 	return p ? wire_peek_be32(p) : 0;
 }
 
+static inline uint64_t wire_u64(struct wire *w)
+{
+	uint64_t high = wire_u32(w);
+	return high << 32 | wire_u32(w);
+}
+
 struct wire_out {
 	uint8_t *base;
 	uint8_t *pos;
@@ -149,4 +155,11 @@ static inline void wire_put_u32(struct wire_out *w, uint32_t v)
 	uint8_t *p = wire_reserve(w, 4);
 	if (p)
 		wire_poke_be32(p, v);
+}
+
+static inline void wire_put_u64(struct wire_out *w, uint64_t v)
+{
+	uint8_t *p = wire_reserve(w, 8);
+	if (p)
+		wire_poke_be64(p, v);
 }
