@@ -181,12 +181,14 @@ static struct trie *txn_trie(struct zone_txn *t, const struct zone_record *r)
 	return nsec3 && name_label_count(r->owner) == t->apex.labels + 1u ? &t->nsec3 : &t->names;
 }
 
-// Puts what a node became into its trie and counts.
+// Puts what a node became into its trie and counts. `allocated` is what was before it was made:
+// a node that this transaction has made before is written again, and costs what that takes.
 static enum result txn_replace(struct zone_txn *t, const struct node *old,
-			       const struct node_made *made)
+			       const struct node_made *made, uint64_t allocated)
 {
 	uint32_t old_cells = old ? node_cells(old) : 0;
 	cell_ref old_ref = old ? node_ref(t->db->arena->base, old) : 0;
+	bool again = old && arena_owns(t->w, old_ref);
 	if (old && txn_has(t, old_ref)) {
 		t->records -= node_record_count(old);
 		t->nodes--;
@@ -206,6 +208,8 @@ static enum result txn_replace(struct zone_txn *t, const struct node *old,
 		t->nodes++;
 		t->stats.contradictions += node_is_contradictory(txn_node(t, made->ref));
 	}
+	if (again)
+		t->stats.again_octets += (t->w->allocated - allocated) * CELL_OCTETS;
 	return r;
 }
 
@@ -220,30 +224,21 @@ static void txn_share(struct zone_txn *t)
 		t->pending.commons = &t->commons;
 }
 
-// A name that comes again is written again: what that takes, since `allocated`, is counted.
-static void txn_charge(struct zone_txn *t, bool again, uint64_t allocated)
-{
-	if (again)
-		t->stats.again_octets += (t->w->allocated - allocated) * CELL_OCTETS;
-}
-
 static enum result txn_flush_removal(struct zone_txn *t)
 {
 	const struct node *old = t->removal.from;
 	struct node_place place = txn_place(t, &t->owner, old);
 	struct node_made made;
 	enum result r = RESULT_OK;
-	bool again = arena_owns(t->w, node_ref(t->db->arena->base, old));
 	uint64_t allocated = t->w->allocated;
 	if (t->removal.gone) {
 		t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
 		r = node_removal_apply(t->w, &place, &t->removal, &t->pending, &made);
 		node_changes_clear(&t->pending);
 		if (r == RESULT_OK)
-			r = txn_replace(t, old, &made);
+			r = txn_replace(t, old, &made, allocated);
 	}
 	node_removal_end(&t->removal);
-	txn_charge(t, again, allocated);
 	if (r != RESULT_OK)
 		t->broken = true;
 	return r;
@@ -259,7 +254,7 @@ static enum result txn_flush(struct zone_txn *t)
 	t->key.len = key_from_name(t->key.symbol, t->owner.wire, t->owner.len);
 	const struct twig *leaf = trie_get(t->trie, &t->key);
 	const struct node *old = leaf ? txn_node(t, leaf->ref) : NULL;
-	bool replace = old && !txn_has(t, leaf->ref), again = old && arena_owns(t->w, leaf->ref);
+	bool replace = old && !txn_has(t, leaf->ref);
 	uint64_t allocated = t->w->allocated;
 	struct node_place place = txn_place(t, &t->owner, replace ? NULL : old);
 	struct node_made made;
@@ -269,9 +264,8 @@ static enum result txn_flush(struct zone_txn *t)
 	if (r == RESULT_OK) {
 		t->stats.duplicates += made.duplicates;
 		t->stats.ttl_lowered += made.ttl_lowered;
-		r = txn_replace(t, old, &made);
+		r = txn_replace(t, old, &made, allocated);
 	}
-	txn_charge(t, again, allocated);
 	if (r != RESULT_OK)
 		t->broken = true;
 	return r;
@@ -332,13 +326,11 @@ static enum result txn_without(struct zone_txn *t, const struct node *old,
 {
 	struct node_place place = txn_place(t, &t->owner, old);
 	struct node_made made;
-	bool again = arena_owns(t->w, node_ref(t->db->arena->base, old));
 	uint64_t allocated = t->w->allocated;
 	enum result result = node_without(t->w, &place, old, r, &t->pending, &made);
 	node_changes_clear(&t->pending);
 	if (result == RESULT_OK)
-		result = txn_replace(t, old, &made);
-	txn_charge(t, again, allocated);
+		result = txn_replace(t, old, &made, allocated);
 	return result;
 }
 
