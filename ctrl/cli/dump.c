@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // To its end, even where `to` takes no more, or is NULL: other responses may follow. Tells
@@ -24,27 +25,62 @@ static bool copy(FILE *from, FILE *to, json_int_t octets)
 	return ok && fflush(to) == 0;
 }
 
-// The zone file behind a dump's response; into a file it goes whole or not at all.
+// Where octets go: into a file that takes the place of another once all are there, or, with
+// no part, straight to what is no plain file.
+struct target {
+	FILE *to;
+	char *place, *part;
+};
+
+// A link is followed: what it leads to is replaced, not the link; a device or a pipe is not.
+static void target_open(struct target *t, const char *path)
+{
+	struct stat st;
+	*t = (struct target){ .to = NULL };
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		t->to = fopen(path, "we");
+		return;
+	}
+	t->place = realpath(path, NULL);
+	if (!t->place)
+		t->place = strdup(path); // it is new
+	if (t->place && asprintf(&t->part, "%s.part", t->place) < 0)
+		t->part = NULL;
+	if (t->part)
+		t->to = fopen(t->part, "we");
+}
+
+// Whether all is there now; if not `ok`, what was there before.
+static bool target_close(struct target *t, bool ok)
+{
+	if (t->to)
+		ok = (fclose(t->to) == 0) & ok;
+	if (t->part && ok)
+		ok = rename(t->part, t->place) == 0;
+	int saved = errno;
+	if (t->part && t->to && !ok)
+		unlink(t->part);
+	free(t->part);
+	free(t->place);
+	errno = saved;
+	return ok;
+}
+
+// The zone file behind a dump's response; into a plain file it goes whole or not at all.
 static bool save(FILE *stream, json_int_t octets, const char *path)
 {
-	char *part = NULL;
-	FILE *to = stdout;
+	struct target t = { .to = stdout };
 	if (path)
-		to = asprintf(&part, "%s.part", path) > 0 ? fopen(part, "w") : NULL;
-	int saved = to ? 0 : errno;
+		target_open(&t, path);
+	int saved = t.to ? 0 : errno;
 	errno = 0;
-	bool ok = copy(stream, to, octets);
-	if (to && path)
-		ok = (fclose(to) == 0) & ok;
-	if (path && ok)
-		ok = rename(part, path) == 0;
+	bool ok = copy(stream, t.to, octets);
+	if (path)
+		ok = target_close(&t, ok);
 	saved = saved ? saved : errno;
 	if (!ok)
 		fprintf(stderr, "understudyctl: %s: %s\n", path ? path : "the zone file",
 			saved ? strerror(saved) : "it was cut short");
-	if (path && !ok && to)
-		unlink(part);
-	free(part);
 	return ok;
 }
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import time
 
@@ -96,6 +97,30 @@ def test_dump_as_json(scene, tmp_path):
     result = server.ctl_json("zone", "dump", MANY[0], str(tmp_path / "file"))
     assert "text" not in result
     assert (tmp_path / "file").read_text(encoding="ascii") == plain
+
+
+def test_dump_into_what_is_no_plain_file(scene, tmp_path):
+    """A pipe is written to and a link followed; neither is replaced, as a device would be."""
+    server, _ = scene
+    plain = server.ctl("zone", "dump", MANY[0]).stdout
+    pipe, link, file = (str(tmp_path / name) for name in ("pipe", "link", "file"))
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            assert server.ctl("zone", "dump", MANY[0], pipe).returncode == 0
+            assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+            assert reader.communicate(timeout=10)[0] == plain
+        finally:
+            reader.kill()
+    zones.write(file, "of yesterday")
+    os.symlink("file", link)
+    assert server.ctl("zone", "dump", MANY[0], link).returncode == 0
+    assert os.readlink(link) == "file"
+    with open(file, encoding="ascii") as f:
+        assert f.read() == plain
+    done = server.ctl("zone", "dump", MANY[0], str(tmp_path))
+    assert done.returncode == 1 and "Is a directory" in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["file", "link", "pipe"]
 
 
 def test_wait_for_many_and_all(scene):
