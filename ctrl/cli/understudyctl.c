@@ -113,6 +113,7 @@ struct wanted {
 	char **arguments;
 	int count;
 	bool all, raw;
+	bool can_be_said; // of the options: they are texts
 	const char *timeout;
 	const char *template;
 	const char *folder;
@@ -178,6 +179,19 @@ static bool find_command(int argc, char **argv, struct wanted *w)
 		return arguments_fit(w) && options_fit(w);
 	}
 	return false;
+}
+
+// Whether the daemon can be told so: JSON has no other texts. Complains if not.
+static bool is_text(const char *text)
+{
+	json_t *string = json_string(text);
+	json_decref(string);
+	if (!string)
+		fprintf(stderr,
+			"understudyctl: \"%s\": UTF-8 is expected; what it does not hold is "
+			"written \\DDD in a zone's name\n",
+			text);
+	return string;
 }
 
 // A connected socket, or -1 and errno.
@@ -336,6 +350,16 @@ static int named(const struct wanted *w)
 	}
 }
 
+// Whether all that the daemon is to be told can be said: files and folders are for us.
+static bool can_be_said(const struct wanted *w)
+{
+	int count = w->command->arguments == LEVEL ? w->count : named(w);
+	bool can = w->can_be_said;
+	for (int i = 0; i < count; i++)
+		can = is_text(w->arguments[i]) && can;
+	return can;
+}
+
 // Whether the daemon does it in one request, for all zones or for none in particular.
 static bool is_one_request(const struct wanted *w)
 {
@@ -373,8 +397,7 @@ static int ask_each(const struct streams *s, const struct wanted *w)
 	int status = names ? EXIT_OK : EXIT_CONNECT;
 	size_t i;
 	json_array_foreach (names, i, name) {
-		const char *text = json_string_value(name);
-		int one = text ? ask(s, w, text) : EXIT_FAILED; // not UTF-8
+		int one = ask(s, w, json_string_value(name));
 		status = one ? one : status;
 		if (one == EXIT_CONNECT)
 			break;
@@ -405,6 +428,18 @@ static int run(const char *path, const struct wanted *w)
 	return status;
 }
 
+// Whether all that was printed has been taken. Who reads no more need not be told.
+static bool flush_output(void)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	if (errno != EPIPE)
+		fprintf(stderr, "understudyctl: the output is lost: %s\n",
+			strerror(errno ? errno : EIO));
+	return false;
+}
+
 // Kinds of zones: an option for each, as "only" of the request has them.
 static void add_kind(struct wanted *w, const char *kind)
 {
@@ -430,7 +465,7 @@ int main(int argc, char **argv)
 						 { "frozen", no_argument, NULL, KIND },
 						 { 0 } };
 	const char *path = SOCKET_DEFAULT;
-	struct wanted w = { .began_s = seconds_now() };
+	struct wanted w = { .began_s = seconds_now(), .can_be_said = true };
 	int option, at = 0;
 	signal(SIGPIPE, SIG_IGN);
 	while ((option = getopt_long(argc, argv, "s:jVhat:T:p:d:", options, &at)) >= 0) {
@@ -439,12 +474,16 @@ int main(int argc, char **argv)
 		case 'j': w.raw = true; break;
 		case 'a': w.all = true; break;
 		case 't': w.timeout = optarg; break;
-		case 'T': w.template = optarg; break;
+		case 'T':
+			w.template = optarg;
+			w.can_be_said &= is_text(optarg);
+			break;
 		case 'd': w.folder = optarg; break;
 		case KIND: add_kind(&w, options[at].name); break;
 		case 'p':
 			w.primaries = w.primaries ? w.primaries : json_array();
 			json_array_append_new(w.primaries, json_string(optarg));
+			w.can_be_said &= is_text(optarg);
 			break;
 		case 'V': printf("understudyctl %s\n", UNDERSTUDY_VERSION); return EXIT_OK;
 		case 'h': usage(stdout); return EXIT_OK;
@@ -455,7 +494,9 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	int status = run(path, &w);
+	int status = can_be_said(&w) ? run(path, &w) : EXIT_USAGE;
+	if (status == EXIT_OK && !flush_output())
+		status = EXIT_FAILED;
 	json_decref(w.primaries);
 	json_decref(w.only);
 	return status;

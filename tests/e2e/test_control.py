@@ -103,6 +103,29 @@ def test_exit_codes(server, tmp_path):
         assert done.returncode == 3 and str(path) in done.stderr
 
 
+@pytest.mark.parametrize("argv", [
+    ["zone", "refresh", b"\xff.example"], ["zone", "status", ORIGIN, b"\xff.example"],
+    ["zone", "add", "-T", b"\xff", "-p", "p10.53.0.5", "new.example"], ["log-level", b"\xff"],
+    ["zone", "add", "-p", b"\xff", "-p", "p10.53.0.5", "new.example"]],
+    ids=["one", "of two", "template", "level", "primary"])
+def test_arguments_that_are_no_text(server, argv):
+    """What JSON cannot hold is not left out: nothing is done, and that is said."""
+    done = subprocess.run([server.program("understudyctl"), "-s", server.path("sock"), *argv],
+                          capture_output=True, timeout=10, check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert b"UTF-8 is expected" in done.stderr and b"\xff" in done.stderr
+    assert server.ctl("zone", "status", "new.example").returncode == 1
+
+
+@pytest.mark.parametrize("argv", [["zones"], ["status"], ["--json", "stats"], ["log-level"],
+                                  ["zone", "dump", ORIGIN]], ids=" ".join)
+def test_output_that_is_lost(server, argv):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([server.program("understudyctl"), "-s", server.path("sock"), *argv],
+                              stdout=full, stderr=subprocess.PIPE, timeout=10, check=False)
+    assert done.returncode == 1 and b"No space left" in done.stderr
+
+
 def test_refresh_and_retransfer(server, scene):
     """Refresh asks for the serial only; retransfer brings the zone again."""
     def transfers():
