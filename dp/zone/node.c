@@ -68,16 +68,22 @@ static inline const uint8_t *node_entries(const struct node *n)
 	return node_name(n) + node_name_len(n);
 }
 
-// Finds the entry of a type and returns what follows it, NULL without one; *left says how many
-// entries that are.
-static inline const uint8_t *entry_find(const struct node *n, uint16_t type, struct entry *e,
-					unsigned *left)
+// What follows the entry at p.
+static inline const uint8_t *entry_skip(const uint8_t *p)
+{
+	uint16_t octets;
+	memcpy(&octets, p + 3, 2);
+	return p + NODE_RRSET_OCTETS + (p[2] != 0 ? octets : NODE_INDIRECT_OCTETS);
+}
+
+// The entry of a type, NULL without one; *left says how many entries follow it.
+static inline const uint8_t *entry_find(const struct node *n, uint16_t type, unsigned *left)
 {
 	const uint8_t *p = node_entries(n);
-	for (*left = node_rrset_count(n); *left > 0;) {
-		p = entry_read(p, e);
-		--*left;
-		if (e->type == type)
+	for (*left = node_rrset_count(n); (*left)-- > 0; p = entry_skip(p)) {
+		uint16_t its;
+		memcpy(&its, p, 2);
+		if (its == type)
 			return p;
 	}
 	return NULL;
@@ -87,8 +93,10 @@ bool node_rrset(const struct catalog *view, const struct node *n, uint16_t type,
 {
 	struct entry e;
 	unsigned left;
-	if (!entry_find(n, type, &e, &left))
+	const uint8_t *p = entry_find(n, type, &left);
+	if (!p)
 		return false;
+	entry_read(p, &e);
 	entry_rrset(view->base, &e, out);
 	return true;
 }
@@ -99,10 +107,11 @@ bool node_signed_rrset(const struct catalog *view, const struct node *n, uint16_
 {
 	struct entry e;
 	unsigned left;
-	const uint8_t *p = entry_find(n, type, &e, &left);
+	const uint8_t *p = entry_find(n, type, &left);
 	signatures->count = 0;
 	if (!p)
 		return false;
+	p = entry_read(p, &e);
 	entry_rrset(view->base, &e, out);
 	if (left == 0)
 		return true;
