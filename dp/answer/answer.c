@@ -117,6 +117,7 @@ static unsigned parse_all(struct answer_ctx *ctx, struct answer_item *items, uns
 		f->qname_len = q->qname_octets;
 		f->qtype = q->qtype;
 		f->deny = q->dnssec_ok;
+		f->labels = &q->labels;
 	}
 	return found;
 }
@@ -162,7 +163,7 @@ static size_t reply_limit(const struct answer_item *item, const struct query *q,
 }
 
 // Why a query is refused that is not looked up at all.
-static enum edns_error error_of(const struct query *q)
+__attribute__((cold)) static enum edns_error error_of(const struct query *q)
 {
 	if (q->rcode == RCODE_FORMERR && q->qtype == RRTYPE_NXNAME)
 		return EDNS_ERROR_QUERY_TYPE;
@@ -232,25 +233,23 @@ static void write_sections(struct answer_ctx *ctx, const struct answer_config *c
 {
 	const struct query *q = &ctx->queries[i];
 	struct resolver *rs = &ctx->resolver;
-	struct reply *r = rs->reply;
-	switch (ctx->fates[i]) {
-	case QUERY_RESOLVE:
+	if (ctx->fates[i] == QUERY_RESOLVE) {
 		rs->query = q;
 		rs->found = &ctx->finds[i];
 		rs->foreseen = &ctx->denials[i];
 		rs->stream = item->peer.transport == ANSWER_TCP;
 		rs->across_zones = config->cross_zone_aliases;
 		resolve(rs);
-		break;
-	case QUERY_CHAOS: chaos_answer(config, q, r); break;
-	default:
-		r->rcode = q->rcode;
-		r->edns_error = (int8_t)error_of(q);
-		break;
+	} else if (ctx->fates[i] == QUERY_CHAOS) {
+		chaos_answer(config, q, rs->reply);
+	} else {
+		rs->reply->rcode = q->rcode;
+		rs->reply->edns_error = (int8_t)error_of(q);
 	}
 }
 
-static void drop(struct answer_ctx *ctx, struct answer_item *item, enum answer_drop why)
+__attribute__((cold)) static void drop(struct answer_ctx *ctx, struct answer_item *item,
+				       enum answer_drop why)
 {
 	item->verdict = ANSWER_DROP;
 	item->reply_len = 0;

@@ -26,56 +26,40 @@ struct shown {
 	const uint8_t *before; // the question's label before it, NULL if there is none
 };
 
-// The question's label before its last `octets` octets.
-static const uint8_t *label_before(const struct query *q, unsigned octets)
+// The question's label before that at octet `at` of it.
+static const uint8_t *label_before(const struct query *q, unsigned at)
 {
-	const uint8_t *label = NULL, *end = q->qname + q->qname_octets - octets;
-	for (const uint8_t *at = q->qname; at < end; at += 1 + *at)
-		label = at;
+	const uint8_t *label = NULL;
+	for (unsigned i = 0; q->labels.at[i] < at; i++)
+		label = q->qname + q->labels.at[i];
 	return label;
 }
 
-// Whether a name ends in the last `octets` octets of the question, which begin at `end`. What
-// is longer of it goes: `*left` counts the octets behind `*at`, `*before` is the label before.
-static inline bool ends_in(const uint8_t *end, unsigned octets, const uint8_t **at, unsigned *left,
-			   const uint8_t **before)
-{
-	while (*left > octets) {
-		*before = *at;
-		*left -= 1u + **at;
-		*at += 1 + **at;
-	}
-	return *left == octets && name_octets_equal(*at, end, octets);
-}
-
-// False if the question shows something else of the name, or has another label in common.
+// What the question shows of an NS record's name. False if that is the name itself, or if they
+// have another label in common.
 static bool find_shown(const struct reply *r, const struct query *q, const uint8_t *cut,
-		       const uint8_t *name, struct shown *out)
+		       const uint8_t *record, struct shown *out)
 {
-	const uint8_t *apex = q->qname + r->apex_at, *end = q->qname + q->qname_octets;
-	unsigned cut_octets = (unsigned)(end - cut), apex_octets = (unsigned)(end - apex);
-	unsigned left = (unsigned)name_length(name);
-	const uint8_t *before = NULL, *at = name;
-	if (ends_in(cut, cut_octets, &at, &left, &before)) {
-		out->octets = cut_octets;
-		out->place = (uint16_t)(REPLY_QNAME_PLACE + (cut - q->qname));
-		out->are = SERVERS_BELOW;
-		out->before = label_before(q, cut_octets);
-		return before && (!out->before || !label_equal(before, out->before));
-	}
-	if (ends_in(apex, apex_octets, &at, &left, &before)) {
-		out->octets = apex_octets;
-		out->place = (uint16_t)(*apex ? REPLY_QNAME_PLACE + r->apex_at : 0);
-		out->are = SERVERS_BESIDE;
-		out->before = r->highest;
-		return before && !label_equal(before, out->before);
-	}
-	for (; *at; at += 1 + *at)
+	const unsigned octets = q->qname_octets, cut_at = (unsigned)(cut - q->qname);
+	const uint8_t *before = NULL, *at = record + 2;
+	for (unsigned left = wire_peek_be16(record); *at; left -= 1u + *before) {
+		if (left == octets - cut_at && name_octets_equal(at, cut, left)) {
+			*out = (struct shown){ left, (uint16_t)(REPLY_QNAME_PLACE + cut_at),
+					       SERVERS_BELOW, label_before(q, cut_at) };
+			return before && (!out->before || !label_equal(before, out->before));
+		}
+		if (left == octets - r->apex_at &&
+		    name_octets_equal(at, q->qname + r->apex_at, left)) {
+			*out = (struct shown){ left, (uint16_t)(REPLY_QNAME_PLACE + r->apex_at),
+					       SERVERS_BESIDE, r->highest };
+			return before && !label_equal(before, out->before);
+		}
 		before = at;
-	out->octets = 1;
-	out->place = 0;
-	out->are = SERVERS_ELSEWHERE;
-	out->before = label_before(q, 1);
+		at += 1 + *at;
+	}
+	// The root ends all names, and may be the apex.
+	*out = (struct shown){ 1, 0, r->apex_at + 1u == octets ? SERVERS_BESIDE : SERVERS_ELSEWHERE,
+			       q->qname + q->labels.at[q->labels.count - 1] };
 	return before && !label_equal(before, out->before);
 }
 
@@ -104,7 +88,7 @@ bool delegation_put(struct reply *r, const struct query *q, const uint8_t *cut,
 	out->are = SERVERS_ANYWHERE;
 	if (r->names_begun || ns->count > DELEGATION_SERVERS_MAX || *first == 0 || *tail == 0 ||
 	    r->limit - r->octets < ns->count * HEAD_OCTETS + ns->octets ||
-	    !find_shown(r, q, cut, first, &shown) || shown.octets > tail_octets)
+	    !find_shown(r, q, cut, record, &shown) || shown.octets > tail_octets)
 		return false;
 
 	uint8_t head[HEAD_OCTETS], *p = r->msg + r->octets;

@@ -20,21 +20,27 @@
 // question, or NULL.
 static const uint8_t *read_question(const uint8_t *start, const uint8_t *end, struct query *q)
 {
-	const uint8_t *p = start;
-	unsigned labels = 0;
-	for (;; labels++) {
-		if (p >= end || *p > 63)
+	const unsigned room =
+		end - start < NAME_MAX_OCTETS ? (unsigned)(end - start) : NAME_MAX_OCTETS;
+	struct name_labels *labels = &q->labels;
+	unsigned count = 0, at = 0;
+	uint64_t lengths = 0;
+	for (;; count++) {
+		if (at >= room || start[at] > 63)
 			return NULL;
-		if (*p == 0)
+		labels->at[count] = (uint8_t)at;
+		lengths |= 1ull << (at & 63);
+		if (start[at] == 0)
 			break;
-		p += 1 + *p;
+		at += 1u + start[at];
 	}
-	p++;
-	if (p - start > NAME_MAX_OCTETS || end - p < QUESTION_FIXED_OCTETS)
+	const uint8_t *p = start + at + 1;
+	if (end - p < QUESTION_FIXED_OCTETS)
 		return NULL;
+	labels->lengths = lengths;
+	labels->count = (uint8_t)count;
 	q->qname = start;
-	q->qname_octets = (uint16_t)(p - start);
-	q->qname_labels = (uint8_t)labels;
+	q->qname_octets = (uint16_t)(at + 1);
 	q->qtype = wire_peek_be16(p);
 	q->qclass = wire_peek_be16(p + 2);
 	p += QUESTION_FIXED_OCTETS;
@@ -128,15 +134,11 @@ static const uint8_t *skip_questions(const uint8_t *p, const uint8_t *end, unsig
 	return p;
 }
 
-// The whole message; false if it is malformed, or asks more than one question.
-static bool read_message(const uint8_t *msg, const uint8_t *end, struct query *q)
+// A message of whatever shape; false if it is malformed, or asks more than one question.
+// Apart from the way of most queries, as all is that is cold here: their code stays together.
+__attribute__((noinline)) static bool read_any_message(const uint8_t *msg, const uint8_t *end,
+						       struct query *q)
 {
-	static const uint8_t question_and_opt[] = { 0, 1, 0, 0, 0, 0, 0, 1 };
-	if (memcmp(msg + 4, question_and_opt, sizeof(question_and_opt)) == 0) {
-		const uint8_t *p = read_question(msg + DNS_HEADER_OCTETS, end, q);
-		if (p && read_lone_opt(p, end, q))
-			return true;
-	}
 	unsigned questions = wire_peek_be16(msg + 4);
 	unsigned before = wire_peek_be16(msg + 6) + wire_peek_be16(msg + 8);
 	unsigned all = before + wire_peek_be16(msg + 10);
@@ -147,6 +149,18 @@ static bool read_message(const uint8_t *msg, const uint8_t *end, struct query *q
 	// What the counts do not speak of makes the message malformed. (Knot says
 	// so too; BIND and NSD look away.)
 	return p == end && questions <= 1;
+}
+
+// The same, the usual shape first.
+static inline bool read_message(const uint8_t *msg, const uint8_t *end, struct query *q)
+{
+	static const uint8_t question_and_opt[] = { 0, 1, 0, 0, 0, 0, 0, 1 };
+	if (memcmp(msg + 4, question_and_opt, sizeof(question_and_opt)) == 0) {
+		const uint8_t *p = read_question(msg + DNS_HEADER_OCTETS, end, q);
+		if (p && read_lone_opt(p, end, q))
+			return true;
+	}
+	return read_any_message(msg, end, q);
 }
 
 static enum query_fate error(struct query *q, uint16_t rcode)
@@ -185,7 +199,7 @@ static enum query_fate judge(struct query *q, bool may_punt)
 // What follows the header is that of a query, or else nothing that we know: then
 // it is not shown again. A reply to UPDATE has its zone where the question stands
 // (RFC 2136 section 3.8); others have nothing there, as with BIND.
-static enum query_fate judge_opcode(struct query *q, bool well_formed)
+__attribute__((cold)) static enum query_fate judge_opcode(struct query *q, bool well_formed)
 {
 	bool update = (q->flags & DNS_OPCODE_MASK) == OPCODE_UPDATE << DNS_OPCODE_SHIFT;
 	if (!update || !well_formed)
@@ -221,6 +235,7 @@ enum query_fate query_parse(const struct answer_item *item, struct query *q)
 	if (item->query_len < DNS_HEADER_OCTETS)
 		return QUERY_SHORT;
 	memset(q, 0, offsetof(struct query, asked.server_octets));
+	q->labels.count = 0;
 	q->flags = wire_peek_be16(msg + 2);
 	q->udp_octets = QUERY_UDP_OCTETS_MIN;
 	q->stream = item->peer.transport == ANSWER_TCP;

@@ -31,16 +31,16 @@ struct query {
 	uint16_t question_octets; // of the whole question; 0 = none that can be echoed
 	uint16_t qtype;
 	uint16_t qclass;
-	uint16_t flags;      // octets 2 and 3 of the header
-	uint16_t udp_octets; // what the client takes over UDP, at least 512
-	uint16_t rcode;      // of QUERY_ERROR; may be an extended one
-	uint8_t qname_labels;
-	bool edns;               // there was an OPT record
-	bool dnssec_ok;          // its DO bit (RFC 3225)
-	bool tsig;               // there was a TSIG record, in its place
-	bool stream;             // it came over TCP
-	bool confirmed;          // its cookie says that its address is true
-	struct edns_asked asked; // by the OPT record's options
+	uint16_t flags;            // octets 2 and 3 of the header
+	uint16_t udp_octets;       // what the client takes over UDP, at least 512
+	uint16_t rcode;            // of QUERY_ERROR; may be an extended one
+	bool edns;                 // there was an OPT record
+	bool dnssec_ok;            // its DO bit (RFC 3225)
+	bool tsig;                 // there was a TSIG record, in its place
+	bool stream;               // it came over TCP
+	bool confirmed;            // its cookie says that its address is true
+	struct edns_asked asked;   // by the OPT record's options
+	struct name_labels labels; // of qname; without one the count is 0
 };
 
 // Reads the message; every field of `q` that its fate speaks of is set.

@@ -19,7 +19,7 @@ void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t li
 		.octets = DNS_HEADER_OCTETS + q->question_octets,
 		.limit = (uint32_t)limit - (q->edns ? OPT_OCTETS : 0),
 		.names = names,
-		.above_apex = q->qname_labels,
+		.above_apex = q->labels.count,
 		.rrclass = RRCLASS_IN,
 		.edns_error = EDNS_ERROR_NONE,
 	};
@@ -27,12 +27,10 @@ void reply_begin(struct reply *r, const struct query *q, uint8_t *msg, size_t li
 
 void reply_show_zone(struct reply *r, const struct query *q, unsigned apex_labels)
 {
-	unsigned above = q->qname_labels - apex_labels;
-	const uint8_t *at = q->qname;
+	unsigned above = q->labels.count - apex_labels;
 	r->above_apex = (uint8_t)above;
-	for (; above > 0; above--, at += 1 + *at)
-		r->highest = at;
-	r->apex_at = (uint8_t)(at - q->qname);
+	r->apex_at = q->labels.at[above];
+	r->highest = above > 0 ? q->qname + q->labels.at[above - 1] : NULL;
 	r->zone_shown = true;
 }
 
@@ -257,34 +255,37 @@ static bool put_records(struct reply *r, struct owner *owner, const struct rrset
 	return named ? put_named(r, owner, set, shape) : put_copies(r, owner, set);
 }
 
-// Copies of a fixed size need no call, and the head comes out of registers.
-static inline void put_addresses(uint8_t *p, uint64_t head, const struct rrset *set, size_t len)
+// Copies of a fixed size need no call, and heads come out of registers: owner, type, class and
+// the upper half of the TTL, the lower half. `len` is that of a record with its length.
+static inline uint8_t *put_addresses(uint8_t *p, uint64_t head, const struct rrset *set, size_t len)
 {
-	const uint8_t *record = set->records, *end = record + set->octets;
-	const uint32_t ttl_s = set->ttl_s;
-	for (; record < end; record += len, p += 2 + REPLY_FIXED_OCTETS + len) {
+	const uint8_t *record = set->records;
+	const uint16_t ttl_low = (uint16_t)set->ttl_s;
+	for (uint32_t left = set->count; left > 0; left--) {
 		wire_poke_be64(p, head);
-		wire_poke_be16(p + 8, (uint16_t)ttl_s);
+		wire_poke_be16(p + 8, ttl_low);
 		memcpy(p + 2 + REPLY_FIXED_OCTETS, record, len);
+		p += 2 + REPLY_FIXED_OCTETS + len;
+		record += len;
 	}
+	return p;
 }
 
 // Addresses under a name that stands in the reply already: most of all records. What they
 // take is known before.
 bool reply_addresses(struct reply *r, enum section section, uint16_t place, const struct rrset *set)
 {
-	const uint32_t octets = set->octets + set->count * (2 + REPLY_FIXED_OCTETS);
-	assert(set->octets == set->count * (set->type == RRTYPE_A ? 2u + 4 : 2 + 16));
-	if (r->limit - r->octets < octets)
+	const size_t len = set->type == RRTYPE_A ? 2 + 4 : 2 + 16;
+	if (r->limit - r->octets < set->count * (2 + REPLY_FIXED_OCTETS + len))
 		return false;
-	// Owner, type, class, and the upper half of the TTL.
 	const uint64_t head = (uint64_t)REPLY_POINTER(place) << 48 | (uint64_t)set->type << 32 |
 			      (uint64_t)r->rrclass << 16 | set->ttl_s >> 16;
-	if (set->type == RRTYPE_A)
-		put_addresses(r->msg + r->octets, head, set, 2 + 4);
+	uint8_t *p = r->msg + r->octets;
+	if (len == 2 + 4)
+		p = put_addresses(p, head, set, 2 + 4);
 	else
-		put_addresses(r->msg + r->octets, head, set, 2 + 16);
-	r->octets += octets;
+		p = put_addresses(p, head, set, 2 + 16);
+	r->octets = (uint32_t)(p - r->msg);
 	r->counts[section] = (uint16_t)(r->counts[section] + set->count);
 	return true;
 }

@@ -29,28 +29,26 @@ struct lookup {
 	uint8_t apex_labels;                 // of the zone
 	uint8_t candidates;                  // zones come by on the way down the catalogue
 	uint16_t depth;                      // twigs on the way down the zone before the leaf
-	uint8_t start[NAME_MAX_LABELS + 1];  // where each label stands, the root's last
+	const struct name_labels *name;      // where the labels stand
 	uint16_t bound[NAME_MAX_LABELS + 1]; // bound[i]: where the key's first i labels end
 	cell_ref candidate[NAME_MAX_LABELS + 1];
 	uint8_t key[KEY_MAX + KEY_SLACK]; // behind its end stands a 0
 	const struct twig *way[WAY_MAX];  // the twig number i stands at i % WAY_MAX
-	uint8_t pad[96];
+	struct name_labels own;           // of a name of which nobody has said them
+	uint8_t pad[72];
 };
 static_assert(sizeof(struct lookup) % 128 == 64, "an odd number of cache lines");
 
-// Returns a bit for each of the first 64 octets that is a length (of longer names
-// the bits mean nothing).
-static inline uint64_t lookup_labels(struct lookup *l, const uint8_t *name)
+// Takes up the name to be found.
+static inline void lookup_begin(struct lookup *l, struct find *f)
 {
-	uint64_t lengths = 0;
-	unsigned labels = 0, at = 0;
-	for (; name[at]; at += 1u + name[at]) {
-		l->start[labels++] = (uint8_t)at;
-		lengths |= 1ull << (at & 63);
+	l->find = f;
+	l->name = f->labels;
+	if (!l->name) {
+		name_labels_read(f->qname, &l->own);
+		l->name = &l->own;
 	}
-	l->start[labels] = (uint8_t)at;
-	l->labels = (uint8_t)labels;
-	return lengths | 1ull << (at & 63);
+	l->labels = l->name->count;
 }
 
 // The key label by label, the last label first.
@@ -58,7 +56,7 @@ __attribute__((noinline)) static void lookup_key(struct lookup *l, const uint8_t
 {
 	unsigned len = 0;
 	for (unsigned i = 1; i <= l->labels; i++) {
-		const uint8_t *label = name + l->start[l->labels - i];
+		const uint8_t *label = name + l->name->at[l->labels - i];
 		len = key_append_label(l->key, len, label + 1, label[0]);
 		l->bound[i] = (uint16_t)len;
 	}
@@ -71,7 +69,7 @@ static inline void lookup_key_simple(struct lookup *l, const uint8_t *name, cons
 {
 	unsigned len = 0;
 	for (unsigned i = 1; i <= l->labels; i++) {
-		unsigned at = l->start[l->labels - i], octets = name[at];
+		unsigned at = l->name->at[l->labels - i], octets = name[at];
 		// Fixed sizes: most labels are one block, none is more than four.
 		memcpy(l->key + len, symbols + at + 1, KEY_BLOCK);
 		if (octets > KEY_BLOCK)
@@ -85,22 +83,21 @@ static inline void lookup_key_simple(struct lookup *l, const uint8_t *name, cons
 }
 #endif
 
-// Readies the key; `lengths` is what lookup_labels said.
-static inline __attribute__((always_inline)) void lookup_name(struct lookup *l, const uint8_t *name,
-							      unsigned octets, uint64_t lengths)
+// Readies the key.
+static inline __attribute__((always_inline)) void lookup_name(struct lookup *l)
 {
+	const uint8_t *name = l->find->qname;
 	l->bound[0] = 0;
 #if KEY_BLOCKS
 	uint8_t symbols[KEY_SIMPLE_MAX + KEY_SLACK];
+	const unsigned octets = l->find->qname_len;
 	if (octets >= KEY_BLOCK && octets <= KEY_SIMPLE_MAX &&
-	    (key_simple_symbols(name, octets, symbols) | lengths) == UINT64_MAX) {
+	    (key_simple_symbols(name, octets, symbols) | l->name->lengths) == UINT64_MAX) {
 		lookup_key_simple(l, name, symbols);
 		l->key[l->key_len] = 0;
 		return;
 	}
 #endif
-	(void)octets;
-	(void)lengths;
 	lookup_key(l, name);
 	l->key[l->key_len] = 0;
 }
@@ -136,7 +133,7 @@ static inline bool zone_covers(const struct zone *z, const struct lookup *l)
 {
 	if (z->apex_labels > l->labels)
 		return false;
-	unsigned start = l->start[l->labels - z->apex_labels];
+	unsigned start = l->name->at[l->labels - z->apex_labels];
 	return l->find->qname_len - start == z->apex_len &&
 	       name_octets_equal(l->find->qname + start, z->apex, z->apex_len);
 }
@@ -216,7 +213,7 @@ static struct trie_place lookup_place(const struct lookup *l)
 // Octets of the name of the last `labels` labels without the apex.
 static unsigned relative_octets(const struct lookup *l, unsigned labels)
 {
-	return l->start[l->labels - l->apex_labels] - l->start[l->labels - labels];
+	return l->name->at[l->labels - l->apex_labels] - l->name->at[l->labels - labels];
 }
 
 static inline bool is_exactly(const struct lookup *l, const struct node *n)
@@ -232,7 +229,7 @@ static bool is_at_wildcard(const struct lookup *l, const struct node *n, unsigne
 			   bool *itself)
 {
 	const uint8_t *name = node_name(n),
-		      *encloser = l->find->qname + l->start[l->labels - labels];
+		      *encloser = l->find->qname + l->name->at[l->labels - labels];
 	unsigned len = node_name_len(n), octets = relative_octets(l, labels);
 	for (unsigned at = 0; at < len; at += 1u + name[at]) {
 		if (len - at != 2 + octets)
@@ -341,10 +338,10 @@ static void find_wildcard_once(const uint8_t *base, struct lookup *l, unsigned l
 static unsigned labels_below(const struct lookup *l, const struct node *n)
 {
 	unsigned octets = node_name_len(n), above_apex = l->labels - l->apex_labels;
-	unsigned all = l->start[above_apex];
-	for (unsigned i = 1; i <= above_apex && all - l->start[i] >= octets; i++)
-		if (all - l->start[i] == octets &&
-		    name_octets_equal(node_name(n), l->find->qname + l->start[i], octets))
+	unsigned all = l->name->at[above_apex];
+	for (unsigned i = 1; i <= above_apex && all - l->name->at[i] >= octets; i++)
+		if (all - l->name->at[i] == octets &&
+		    name_octets_equal(node_name(n), l->find->qname + l->name->at[i], octets))
 			return i;
 	return 0;
 }
@@ -481,12 +478,11 @@ PHASE void ready_all(const struct catalog *view, struct lookup lookups[],
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct lookup *l = &lookups[i];
-		const uint8_t *name = finds[i]->qname;
-		l->find = finds[i];
+		lookup_begin(l, finds[i]);
 		l->at = &view->root;
 		l->candidates = 0;
 		find_clear(finds[i]);
-		lookup_name(l, name, finds[i]->qname_len, lookup_labels(l, name));
+		lookup_name(l);
 	}
 }
 
@@ -550,23 +546,21 @@ void zone_find_burst(const struct catalog *view, struct find *const finds[], uns
 static bool lookup_in(struct lookup *l, struct find *f, const struct zone *z, const uint8_t *name)
 {
 	*f = (struct find){ .qname = name, .qname_len = (uint16_t)name_length(name) };
-	l->find = f;
-	uint64_t lengths = lookup_labels(l, name);
+	lookup_begin(l, f);
 	if (!zone_covers(z, l) || !zone_enter(l, z))
 		return false;
-	lookup_name(l, name, f->qname_len, lengths);
+	lookup_name(l);
 	return true;
 }
 
 void zone_find_in(const struct catalog *view, const struct zone *z, struct find *f)
 {
 	struct lookup l;
-	l.find = f;
+	lookup_begin(&l, f);
 	find_clear(f);
-	uint64_t lengths = lookup_labels(&l, f->qname);
 	if (!zone_covers(z, &l) || !zone_enter(&l, z))
 		return;
-	lookup_name(&l, f->qname, f->qname_len, lengths);
+	lookup_name(&l);
 	descend_zones(view->base, (struct lookup *const[]){ &l }, 1);
 	struct apex_wildcard known = { .zone = NULL };
 	if (!zone_finish(view->base, &l, &known))

@@ -109,5 +109,28 @@ int name_compare(const uint8_t *a, const uint8_t *b);
 // Number of labels of the well-formed name at `wire`, without the root label.
 unsigned name_label_count(const uint8_t *wire);
 
+// Where the labels of a name stand: their length octets, from its start, the root's last.
+struct name_labels {
+	uint64_t lengths; // a bit for each of these; of a name of over 64 octets it means nothing
+	uint8_t count;    // without the root label
+	uint8_t at[NAME_MAX_LABELS + 1];
+};
+
+// Of a well-formed name.
+static inline void name_labels_read(const uint8_t *wire, struct name_labels *out)
+{
+	uint64_t lengths = 0;
+	unsigned count = 0;
+	for (unsigned at = 0;; at += 1u + wire[at]) {
+		out->at[count] = (uint8_t)at;
+		lengths |= 1ull << (at & 63);
+		if (wire[at] == 0)
+			break;
+		count++;
+	}
+	out->lengths = lengths;
+	out->count = (uint8_t)count;
+}
+
 // Skips `n` leftmost labels; n is at most name_label_count.
 const uint8_t *name_skip_labels(const uint8_t *wire, unsigned n);

@@ -52,8 +52,9 @@ struct find {
 	// in
 	const uint8_t *qname; // well-formed, uncompressed, any case
 	uint16_t qname_len;
-	uint16_t qtype; // DS at an apex is looked for in the parent zone, if ours
-	bool deny;      // what denies the name is wanted, if it does not exist
+	uint16_t qtype;                   // DS at an apex is looked for in the parent zone, if ours
+	bool deny;                        // what denies the name is wanted, if it does not exist
+	const struct name_labels *labels; // of qname; NULL: they are looked for
 
 	// out
 	uint8_t status;          // enum find_status

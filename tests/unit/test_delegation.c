@@ -67,9 +67,9 @@ static void make_scene(struct scene *s)
 	s->query.qname = qname;
 	s->query.qname_octets = (uint16_t)name_length(qname);
 	s->query.question_octets = s->query.qname_octets + 4;
-	s->query.qname_labels = (uint8_t)name_label_count(qname);
+	name_labels_read(qname, &s->query.labels);
 	s->apex_labels = name_label_count(apex);
-	s->cut = name_skip_labels(qname, s->query.qname_labels - name_label_count(cut));
+	s->cut = name_skip_labels(qname, s->query.labels.count - name_label_count(cut));
 	s->ns = (struct rrset){ .type = RRTYPE_NS, .ttl_s = 300, .records = s->records };
 	make_name(tail, below(3), ends[below(4)]);
 	for (unsigned i = 1 + below(SERVERS); i > 0; i--) {
@@ -85,7 +85,7 @@ static void make_scene(struct scene *s)
 static void check_servers(const struct scene *s, const struct servers *servers)
 {
 	const uint8_t *apex =
-		name_skip_labels(s->query.qname, s->query.qname_labels - s->apex_labels);
+		name_skip_labels(s->query.qname, s->query.labels.count - s->apex_labels);
 	for (uint32_t i = 0; i < s->ns.count; i++) {
 		bool is_below = name_is_at_or_below(s->names[i], s->cut);
 		bool inside = name_is_at_or_below(s->names[i], apex);

@@ -42,7 +42,7 @@ static bool write_one(struct written *out, const struct zone *zone, const char *
 	memset(out, 0, sizeof(*out));
 	memcpy(out->msg + REPLY_QNAME_PLACE, name.wire, name.len);
 	q.qname_octets = name.len;
-	q.qname_labels = name.labels;
+	name_labels_read(q.qname, &q.labels);
 	q.question_octets = (uint16_t)(name.len + 4);
 	reply_begin(&r, &q, out->msg, ROOM, &names);
 	reply_show_zone(&r, &q, zone_apex_labels(zone));
