@@ -181,10 +181,13 @@ static void serve_line(struct control_connection *n, const char *line, size_t le
 	}
 	uv_read_stop((uv_stream_t *)&n->pipe);
 	n->task = control_task_start(n->control, n, &request);
-	if (!n->task)
-		close_connection(n);
-	else
+	if (n->task) {
 		set_waiting(n, control_is_patient(request.command));
+		return;
+	}
+	char text[128];
+	snprintf(text, sizeof(text), "it could not be begun: %s", strerror(errno));
+	control_respond(n, control_error(text), NULL);
 }
 
 // Serves the first complete line, if there is one; the rest waits its turn.

@@ -45,7 +45,7 @@ struct control_task;
 bool control_is_slow(enum control_command command);
 // Whether what it takes is patience only: whoever waits is in nobody's way.
 bool control_is_patient(enum control_command command);
-// Begins it; control_respond comes later, once. NULL if memory ran out.
+// Begins it; control_respond comes later, once. NULL if it could not be begun: errno.
 struct control_task *control_task_start(struct control *c, struct control_connection *n,
 					const struct control_request *request);
 // The connection goes away before its task is done.

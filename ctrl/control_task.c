@@ -6,6 +6,7 @@
 // while it does so, and then sent. A list is written into one by the loop, some zones between
 // any two looks at what else there is to do. A connection that closes leaves its task behind,
 // which then ends alone.
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -361,9 +362,11 @@ struct control_task *control_task_start(struct control *c, struct control_connec
 	t->work.data = t->timer.data = t->idle.data = t;
 	if (start(t))
 		return t;
+	int saved = errno;
 	if (t->out)
 		fclose(t->out);
 	free(t);
+	errno = saved;
 	return NULL;
 }
 

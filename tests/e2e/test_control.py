@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import resource
 import socket
 import stat
 import subprocess
@@ -216,6 +217,28 @@ def test_many_connections(server):
     for sock in socks:
         sock.close()
     wait_for(lambda: server.ctl("status").returncode == 0, 10, "a free place")
+
+
+@pytest.mark.parametrize("command", ["zones", "zone dump"])
+def test_what_cannot_be_begun(server, command):
+    """Without a descriptor for a temporary file the response says so; the connection stays."""
+    pid = server.process.pid
+    request = json.dumps({"command": command, "zone": ORIGIN}).encode() + b"\n"
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    with connect(server) as sock:
+        sock.sendall(b'{"command": "status"}\n')
+        assert said(sock)["ok"]
+        used = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+        free = min(set(range(len(used) + 1)) - used)
+        try:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, limits[1]))
+            sock.sendall(request)
+            response = said(sock)
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        assert not response["ok"] and "Too many open files" in response["error"]
+        sock.sendall(request)
+        assert json.loads(sock.makefile("rb").readline())["ok"]
 
 
 def test_a_client_that_never_reads(server):
