@@ -481,10 +481,10 @@ static json_t *about(void *arg)
 		json_array_append_new(listen, json_string(config_address_text(
 						      &d->config->listen[i].address, text)));
 	}
-	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:o}", "version", UNDERSTUDY_VERSION, "pid",
+	return json_pack("{s:s, s:i, s:I, s:I, s:o, s:o}", "version", UNDERSTUDY_VERSION, "pid",
 			 (int)getpid(), "started", (json_int_t)d->started_unix_s, "uptime_s",
 			 (json_int_t)(loop_time().unix_s - d->started_unix_s), "config",
-			 d->config_path, "listen", listen);
+			 stats_text(d->config_path), "listen", listen);
 }
 
 // They are blocked in every thread, from here to the process's end, and read from a descriptor:

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "stats.h"
+
 struct reload_waiter {
 	struct reload_waiter *next;
 	reload_done done;
@@ -13,7 +15,7 @@ struct reload_waiter {
 // A report's `say` that collects, and logs.
 static void collect(void *arg, enum log_level level, const char *message)
 {
-	json_array_append_new(arg, json_string(message));
+	json_array_append_new(arg, stats_text(message));
 	report_to_log(NULL, level, message);
 }
 

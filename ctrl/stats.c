@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Counters as JSON, for the control socket.
+// Counters, and texts, as JSON for the control socket.
 #include "stats.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "understudy/rcu.h"
 #include "understudy/rr.h"
@@ -17,6 +19,20 @@ static json_int_t load(const _Atomic uint64_t *counter)
 static void put(json_t *into, const char *key, uint64_t value)
 {
 	json_object_set_new(into, key, json_integer((json_int_t)value));
+}
+
+json_t *stats_text(const char *octets)
+{
+	json_t *text = json_string(octets);
+	char *copy = text ? NULL : strdup(octets);
+	for (char *p = copy; p && *p; p++) {
+		if (*p & 0x80)
+			*p = '?';
+	}
+	if (copy)
+		text = json_string(copy);
+	free(copy);
+	return text;
 }
 
 json_t *stats_answer(const char *name, const struct answer_stats *s)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Counters as JSON, for the control socket.
+// Counters, and texts, as JSON for the control socket.
 //
 // Threads: the loop's. Ownership: what is returned is the caller's reference;
 // NULL if memory ran out.
@@ -11,6 +11,9 @@
 #include "understudy/answer.h"
 #include "understudy/zonedb.h"
 #include "zones.h"
+
+// A text as it came from a file or a path: what JSON cannot hold, which has UTF-8 only, is "?".
+json_t *stats_text(const char *octets);
 
 // One answering thread: {"name": …, "queries": …, "rcodes": {…}, "drops": {…}}.
 json_t *stats_answer(const char *name, const struct answer_stats *s);

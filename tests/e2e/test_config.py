@@ -4,6 +4,7 @@ the folder broken/ (its line is marked "# !" and what the message must say);
 reloading takes what is good and leaves what is not."""
 
 import glob
+import json
 import os
 import random
 import signal
@@ -200,6 +201,22 @@ def test_reload_of_a_broken_configuration_changes_nothing(reloading):
     zones.write(server.path("understudy.yaml"), good)
     assert server.ctl("reload").returncode == 0
     assert reloading.rcode("www.a.test") == dns.rcode.NOERROR
+
+
+def test_reload_tells_of_what_is_no_utf8(reloading):
+    """A mistake in other octets than JSON knows, or cut within a character, is told all the same."""
+    server = reloading.server
+    server.options["key-files"] = ["keys.conf"]
+    with open(server.path("keys.conf"), "wb") as f:
+        f.write(b'key "a.test" {\n algorithm hmac-sha256;\n secr\xe9t "c2VjcmV0"; };\n')
+    os.chmod(server.path("keys.conf"), 0o600)
+    server.zones = {"x" * 79 + "\u00e9\u00e9\u00e9": server.primaries}
+    server.write_config()
+    done = server.ctl("--json", "reload")
+    said = json.loads(done.stdout)["messages"]
+    assert done.returncode == 1 and len(said) == 2, said
+    assert "keys.conf:3: " in said[0] and 'not "secr?t"' in said[0]
+    assert "understudy.yaml:" in said[1] and '"' + "x" * 79 + '?"' in said[1]
 
 
 def test_reload_says_what_needs_a_restart(reloading):
