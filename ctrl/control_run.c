@@ -132,7 +132,7 @@ static json_t *primary_json(const struct zone_primary_status *p)
 					    json_string(xfr_reason_word(p->ixfr_reason)));
 		if (p->reason == XFR_REASON_NONE)
 			json_object_set_new(last, "serial", json_integer(p->serial));
-		else if (p->rcode && !xfr_reason_is_tls(p->reason))
+		else if (p->rcode && !zone_reason_has_detail(p->reason))
 			json_object_set_new(last, "rcode", json_integer(p->rcode));
 	}
 	json_t *out = json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", p->primary->id, "address",

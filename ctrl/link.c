@@ -3,6 +3,7 @@
 #include "link.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ struct link {
 	struct config_address primary, source;
 	struct cipher *cipher; // NULL = without TLS
 	bool connected, kept, writing;
+	int error; // libuv's, once it failed
 	uint64_t kept_ms;
 	struct link *next; // among those that are kept, the latest first
 	uv_tcp_t tcp;
@@ -172,6 +174,7 @@ static void on_sweep(uv_timer_t *timer)
 
 static void fail(struct link *link, int status)
 {
+	link->error = status;
 	if (link->kept) {
 		unlink_kept(link);
 		close_link(link);
@@ -238,7 +241,7 @@ static void on_connected(uv_connect_t *request, int status)
 	if (!status && link->cipher && send_cipher(link))
 		status = UV_EIO;
 	if (status)
-		link->options.failed(link->options.arg, status);
+		fail(link, status);
 	else if (!link->cipher)
 		link->options.opened(link->options.arg);
 }
@@ -308,9 +311,13 @@ enum result link_open(struct links *links, const struct link_options *options, s
 	if (r)
 		return r;
 	uv_tcp_nodelay(&link->tcp, 1);
-	if ((options->source && uv_tcp_bind(&link->tcp, &options->source->any, 0)) ||
-	    uv_tcp_connect(&link->connect, &link->tcp, &options->primary->any, on_connected)) {
+	int e = options->source ? uv_tcp_bind(&link->tcp, &options->source->any, 0) : 0;
+	if (!e)
+		e = uv_tcp_connect(&link->connect, &link->tcp, &options->primary->any,
+				   on_connected);
+	if (e) {
 		close_link(link);
+		errno = -e;
 		return RESULT_IO;
 	}
 	*out = link;
@@ -324,18 +331,22 @@ bool link_is_kept(const struct link *link)
 
 enum xfr_reason link_reason(const struct link *link, uint16_t *detail)
 {
-	*detail = 0;
-	if (!link->connected)
+	const struct tls *tls = link->cipher ? link->cipher->tls : NULL;
+	uint16_t error = link->error != UV_EOF ? (uint16_t)-link->error : 0;
+	if (!link->connected) {
+		*detail = link->error ? error : ETIMEDOUT;
 		return XFR_REASON_CONNECT;
-	if (!link->cipher)
-		return XFR_REASON_IO;
-	const struct tls *tls = link->cipher->tls;
-	*detail = tls_detail(tls);
-	if (tls_status(tls) == TLS_FAILED)
+	}
+	if (tls && tls_status(tls) == TLS_FAILED) {
+		*detail = tls_detail(tls);
 		return tls_reason(tls);
-	if (!link->cipher->open)
+	}
+	if (tls && !link->cipher->open) {
 		*detail = TLS_DETAIL_TIMEOUT;
-	return link->cipher->open ? XFR_REASON_IO : XFR_REASON_TLS;
+		return XFR_REASON_TLS;
+	}
+	*detail = error;
+	return XFR_REASON_IO;
 }
 
 enum result link_send(struct link *link, const uint8_t *octets, size_t len)

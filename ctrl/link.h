@@ -36,11 +36,11 @@ struct link_options {
 	void *arg;
 };
 
-// RESULT_OK, RESULT_NO_MEMORY or RESULT_IO.
+// RESULT_OK, RESULT_NO_MEMORY or RESULT_IO (errno).
 enum result link_open(struct links *links, const struct link_options *options, struct link **out);
 
-// Why it failed, with tls_detail's number; or what is still missing, if it is
-// not open yet.
+// Why it failed, with tls_detail's number or, of XFR_REASON_CONNECT and _IO, the system's; or
+// what is still missing, if it is not open yet.
 enum xfr_reason link_reason(const struct link *link, uint16_t *detail);
 
 // Whether it stands already: it was kept.

@@ -11,6 +11,7 @@
 #include "transfer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -377,8 +378,10 @@ static void start_tcp(struct transfer *t)
 	t->streamed = true;
 	t->stage = STAGE_CONNECT;
 	t->next_ms = loop_time().monotonic_ms + t->limits.connect_s * 1000u;
-	if (link_open(t->options.links, &o, &t->link)) {
+	enum result r = link_open(t->options.links, &o, &t->link);
+	if (r) {
 		t->link = NULL;
+		t->detail = (uint16_t)(r == RESULT_IO ? errno : ENOMEM);
 		advance(t, xfr_fail(t->engine, XFR_REASON_CONNECT));
 	} else if (link_is_kept(t->link)) {
 		on_opened(t);

@@ -67,12 +67,18 @@ enum zone_resigned {
 	ZONE_RESIGNED_MISSED // a whole transfer since then did not bring them
 };
 
+// Whether a detail belongs to it: of TLS (tls.h), or an error of the system; 0 = none.
+static inline bool zone_reason_has_detail(enum xfr_reason r)
+{
+	return xfr_reason_is_tls(r) || r == XFR_REASON_CONNECT || r == XFR_REASON_IO;
+}
+
 // How the last exchange with one primary of a zone ended.
 struct zone_primary_status {
 	const struct config_primary *primary;
 	uint64_t unix_s;     // 0 = never asked
 	uint32_t serial;     // that it had, if it went well
-	uint16_t rcode;      // with reasons that come from one; with those of TLS a detail (tls.h)
+	uint16_t rcode;      // with reasons that come from one; with others a detail
 	uint8_t kind;        // enum xfr_kind
 	uint8_t reason;      // enum xfr_reason; XFR_REASON_NONE = well
 	uint8_t ixfr_reason; // of the last IXFR, which AXFR may have followed

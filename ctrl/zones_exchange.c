@@ -167,7 +167,7 @@ static struct zone_event note_end(struct secondary *z, const struct transfer *t)
 	if (s->kind == XFR_IXFR)
 		s->ixfr_reason = s->reason;
 	s->rcode = engine ? xfr_rcode(engine) : 0;
-	if (xfr_reason_is_tls(event.reason))
+	if (zone_reason_has_detail(event.reason))
 		s->rcode = transfer_detail(t);
 	if (event.reason == XFR_REASON_NONE) {
 		xfr_soa(engine, &event.soa);

@@ -16,10 +16,13 @@ const char *zone_reason_text(const struct zone_primary_status *s, char buf[ZONE_
 {
 	bool rcode = s->reason == XFR_REASON_RCODE;
 	bool alone = s->reason == XFR_REASON_LEFT_ALONE;
+	bool system = zone_reason_has_detail(s->reason) && !xfr_reason_is_tls(s->reason);
+	char error[64];
 	const char *more = rcode   ? rcode_to_text(s->rcode)
 			   : alone ? xfr_reason_text((enum xfr_reason)s->rcode)
 			   : xfr_reason_is_tls(s->reason) ? tls_detail_text(s->reason, s->rcode)
-							  : NULL;
+			   : system && s->rcode ? uv_strerror_r(-s->rcode, error, sizeof(error))
+						: NULL;
 	const char *text = xfr_reason_text(s->reason);
 	if (more)
 		snprintf(buf, ZONE_REASON_TEXT, "%s: %s", text, more);

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import zones
+from harness import net, zones
 from harness.peers import KEY, OTHER_KEY, Bind
 from harness.process import wait_for
 from harness.scripted import Close, Pause, Scripted, ScriptedMany, notify
@@ -180,6 +180,24 @@ def test_findings_are_not_swallowed(scene):
     log = server.process.log_text()
     assert log.count("no SOA from") < len(MANY)  # of three times as many
     assert log.count("the serial went back") == 2
+
+
+def test_why_a_primary_is_not_reached(stage):
+    """The system's own word is in the reason: nobody listens, nobody answers, not our address."""
+    ways = {"refused": ({"address": net.SCRIPTED}, "connection refused"),
+            "silent": ({"address": "10.53.0.250"}, "connection timed out"),
+            "source": ({"address": net.SCRIPTED, "source": "192.0.2.77"},
+                       "address not available")}
+    server = stage.secondary([], transfer={"connect-timeout": 1})
+    server.options["primaries"] = [{"id": way, **p} for way, (p, _) in ways.items()]
+    server.options["zones"] = [{"name": f"{way}.example", "primaries": [way]} for way in ways]
+    server.reload()
+    for way, (_, word) in ways.items():
+        text = f"the primary could not be reached: {word}"
+        wait_for(lambda w=way: server.last_attempt(f"{w}.example"), 10, way)
+        assert server.last_attempt(f"{way}.example")["text"] == text
+        assert text in server.ctl("zone", "status", f"{way}.example").stdout
+        assert text in server.process.log_text()
 
 
 def test_progress(stage):
