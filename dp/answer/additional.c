@@ -64,10 +64,10 @@ void additional_note(struct additional *a, const uint8_t *owner, const struct rr
 }
 
 // Gives the addresses of a server below the cut; false if they do not fit.
-static bool put_glue(struct additional *a, const struct zone *zone, struct owner *owner)
+static bool put_glue(struct additional *a, const struct find *found, struct owner *owner)
 {
 	static const uint16_t types[] = { RRTYPE_A, RRTYPE_AAAA };
-	const struct node *node = zone_node_exact(a->view, zone, owner->name);
+	const struct node *node = zone_node_at_cut(a->view, found, owner->name);
 	struct rrset set;
 	for (unsigned t = 0; node && t < 2; t++)
 		if (node_rrset(a->view, node, types[t], &set) &&
@@ -88,7 +88,7 @@ bool additional_glue(struct additional *a, const struct glue *g)
 			struct owner owner = { .name = record + 2,
 					       .place = known ? s->place[i] : 0 };
 			if ((all || name_is_at_or_below(owner.name, g->delegated)) &&
-			    !put_glue(a, g->zone, &owner))
+			    !put_glue(a, g->found, &owner))
 				return false;
 		}
 	}

@@ -52,7 +52,7 @@ void additional_note(struct additional *a, const uint8_t *owner, const struct rr
 
 // A delegation as it stands in the reply.
 struct glue {
-	const struct zone *zone;
+	const struct find *found;
 	const uint8_t *delegated; // its name
 	const struct rrset *ns;
 	const struct servers *servers; // valid until the reply is done

@@ -164,7 +164,7 @@ static void put_referral(struct resolver *rs)
 	} else {
 		node_owner(f->zone, f->cut, rs->delegated);
 	}
-	const struct glue glue = { f->zone, owner.name, &ns, &rs->servers };
+	const struct glue glue = { f, owner.name, &ns, &rs->servers };
 	if (put_servers(rs, &owner, &ns) && put_security(rs, &owner) && put_proofs(rs) &&
 	    !additional_glue(&rs->additional, &glue))
 		rs->reply->truncated = true;

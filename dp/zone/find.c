@@ -346,6 +346,34 @@ static unsigned labels_below(const struct lookup *l, const struct node *n)
 	return 0;
 }
 
+// What a burst has come by.
+struct burst {
+	struct apex_wildcard wildcard;
+	unsigned cuts; // with names below them
+	const struct twig *below[FIND_BURST_MAX];
+};
+
+static inline void burst_begin(struct burst *b)
+{
+	b->wildcard.zone = NULL;
+	b->cuts = 0;
+}
+
+// The lookup has reached a cut, at or above the name. Where names stand below it, the twig that
+// it was reached from says so, and all of its further children are of these.
+static void lookup_cut(const uint8_t *base, struct lookup *l, const struct node *n, struct burst *b)
+{
+	struct find *f = l->find;
+	f->cut = n;
+	if (l->depth == 0)
+		return;
+	const struct twig *above = l->way[(l->depth - 1u) % WAY_MAX];
+	if (!(twig_word(above) & TWIG_STOP))
+		return;
+	f->below = b->below[b->cuts++] = above;
+	prefetch(cell_at(base, l->at[1].ref));
+}
+
 // What trie_left says of a name that is not below a cut or DNAME, found from the leaf upwards:
 // mostly it is a step or two.
 static const struct twig *lookup_left(const uint8_t *base, const struct lookup *l,
@@ -372,8 +400,7 @@ static const struct twig *lookup_left(const uint8_t *base, const struct lookup *
 
 // The name is not that of the node that was reached: what that one tells nevertheless.
 // True if the name's predecessor is wanted, which is then the last leaf below l->at.
-static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *n,
-		      struct apex_wildcard *known)
+static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *n, struct burst *b)
 {
 	struct find *f = l->find;
 	unsigned flags = node_flags(n);
@@ -382,7 +409,7 @@ static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *
 		f->status = FIND_NODE;
 		f->encloser_labels = (uint8_t)(l->labels - below);
 		if (flags & NODE_CUT)
-			f->cut = n;
+			lookup_cut(base, l, n, b);
 		else
 			f->dname = n;
 		return false;
@@ -396,7 +423,7 @@ static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *
 	if (labels == l->labels)
 		f->status = FIND_EMPTY;
 	else
-		find_wildcard_once(base, l, labels, known);
+		find_wildcard_once(base, l, labels, &b->wildcard);
 	if (!f->deny || !denies_by_nsec(base, l->zone))
 		return false;
 	l->at = lookup_left(base, l, &place, &parting);
@@ -405,15 +432,16 @@ static bool zone_miss(const uint8_t *base, struct lookup *l, const struct node *
 }
 
 // What the leaf reached says; returns what zone_miss does.
-static inline bool zone_finish(const uint8_t *base, struct lookup *l, struct apex_wildcard *known)
+static inline bool zone_finish(const uint8_t *base, struct lookup *l, struct burst *b)
 {
 	struct find *f = l->find;
 	const struct node *n = cell_at(base, l->at->ref);
 	if (!is_exactly(l, n))
-		return zone_miss(base, l, n, known);
+		return zone_miss(base, l, n, b);
 	f->status = FIND_NODE;
 	f->node = n;
-	f->cut = node_flags(n) & NODE_CUT ? n : NULL;
+	if (node_flags(n) & NODE_CUT)
+		lookup_cut(base, l, n, b);
 	f->encloser_labels = l->labels;
 	return false;
 }
@@ -446,6 +474,7 @@ static void find_clear(struct find *f)
 	f->encloser_labels = 0;
 	f->zone = NULL;
 	f->node = f->cut = f->dname = f->before = f->before_wildcard = NULL;
+	f->below = NULL;
 }
 
 // Readies the way down the zone; false if there is none to go.
@@ -501,19 +530,33 @@ PHASE unsigned enter_zones(const uint8_t *base, struct lookup lookups[], struct 
 	return count;
 }
 
+// What stands below a cut: two nodes, most have no more.
+static void fetch_below(const uint8_t *base, const struct twig *below)
+{
+	const struct twig *at = twig_children(base, below) + 1;
+	if (word_is_leaf(twig_word(at)))
+		return; // that was the node
+	at = twig_children(base, at);
+	prefetch(cell_at(base, at[0].ref));
+	prefetch(cell_at(base, at[1].ref));
+}
+
 // Returns how many of the names do not exist and want their predecessor, which are in
 // `inside` then.
 PHASE unsigned finish_all(const struct catalog *view, struct lookup *inside[], unsigned n)
 {
-	struct apex_wildcard known = { .zone = NULL };
+	struct burst b;
 	unsigned denied = 0;
+	burst_begin(&b);
 	for (unsigned i = 0; i < n; i++) {
 		struct lookup *l = inside[denied] = inside[i];
 		struct find *f = l->find;
-		denied += zone_finish(view->base, l, &known);
+		denied += zone_finish(view->base, l, &b);
 		if (f->qtype == RRTYPE_DS && f->cut && !f->node)
 			find_ds_in_child(view, f);
 	}
+	for (unsigned i = 0; i < b.cuts; i++)
+		fetch_below(view->base, b.below[i]);
 	return denied;
 }
 
@@ -562,12 +605,23 @@ void zone_find_in(const struct catalog *view, const struct zone *z, struct find 
 		return;
 	lookup_name(&l);
 	descend_zones(view->base, (struct lookup *const[]){ &l }, 1);
-	struct apex_wildcard known = { .zone = NULL };
-	if (!zone_finish(view->base, &l, &known))
+	struct burst alone;
+	burst_begin(&alone);
+	if (!zone_finish(view->base, &l, &alone))
 		return;
 	while (!before_step(view->base, &l))
 		;
 	f->before = cell_at(view->base, l.at->ref);
+}
+
+// The name's node, which is sought from a twig above it.
+static const struct node *lookup_from(const uint8_t *base, const struct lookup *l,
+				      const struct twig *at)
+{
+	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
+		at = twig_child_for(base, at, word, lookup_symbol(l, word_offset(word)));
+	const struct node *n = cell_at(base, at->ref);
+	return is_exactly(l, n) ? n : NULL;
 }
 
 const struct node *zone_node_exact(const struct catalog *view, const struct zone *z,
@@ -575,13 +629,19 @@ const struct node *zone_node_exact(const struct catalog *view, const struct zone
 {
 	struct lookup l;
 	struct find f;
-	if (!lookup_in(&l, &f, z, name))
+	return lookup_in(&l, &f, z, name) ? lookup_from(view->base, &l, &z->root) : NULL;
+}
+
+const struct node *zone_node_at_cut(const struct catalog *view, const struct find *f,
+				    const uint8_t *name)
+{
+	struct lookup l;
+	struct find its;
+	if (!lookup_in(&l, &its, f->zone, name))
 		return NULL;
-	const struct twig *at = &z->root;
-	for (uint64_t word; !word_is_leaf(word = twig_word(at));)
-		at = twig_child_for(view->base, at, word, lookup_symbol(&l, word_offset(word)));
-	const struct node *n = cell_at(view->base, at->ref);
-	return is_exactly(&l, n) ? n : NULL;
+	if (!f->below)
+		return is_exactly(&l, f->cut) ? f->cut : NULL;
+	return lookup_from(view->base, &l, f->below);
 }
 
 void zone_deny_burst(const struct catalog *view, struct zone_denial *const denials[], unsigned n)

@@ -63,6 +63,7 @@ struct find {
 	const struct node *node;
 	const struct node *cut;   // topmost zone cut at or above the name, or NULL
 	const struct node *dname; // topmost DNAME owner strictly above, or NULL
+	const struct twig *below; // of names below the cut; NULL: there are none
 	// With `deny`, in a zone that is signed and denies by NSEC, else NULL: of a name that
 	// owns nothing and is not below a cut or DNAME, what zone_node_before says of it; of
 	// one that no wildcard gives records, what it says of the asterisk below the closest
@@ -85,6 +86,11 @@ void zone_find_in(const struct catalog *view, const struct zone *zone, struct fi
 // glue. The name need not be in the zone.
 const struct node *zone_node_exact(const struct catalog *view, const struct zone *zone,
 				   const uint8_t *name);
+
+// The same for a name at or below the cut that was found: what stands below it, has been
+// fetched by a burst.
+const struct node *zone_node_at_cut(const struct catalog *view, const struct find *f,
+				    const uint8_t *name);
 
 // The node that precedes `name` in canonical order and is authoritative (not
 // below a cut), `name` itself excluded; the last of the zone for the apex.

@@ -391,6 +391,20 @@ static void compare_denial(const struct catalog *view, const struct find *f)
 	denials_compared++;
 }
 
+// What is found from a cut is what is found from the apex.
+static void compare_below(const struct catalog *view, const struct find *f,
+			  const struct name names[], unsigned n)
+{
+	uint8_t cut[NAME_MAX_OCTETS];
+	if (!f->cut)
+		return;
+	node_owner(f->zone, f->cut, cut);
+	for (unsigned i = 0; i < n; i++)
+		if (name_is_at_or_below(names[i].wire, cut))
+			MUST(zone_node_at_cut(view, f, names[i].wire) ==
+			     zone_node_exact(view, f->zone, names[i].wire));
+}
+
 static void ask(const struct catalog *view)
 {
 	struct name names[FIND_BURST_MAX];
@@ -418,11 +432,13 @@ static void ask(const struct catalog *view)
 	for (unsigned i = 0; i < n; i++) {
 		compare_find(model_zone_for(&names[i], finds[i].qtype), &names[i], &finds[i]);
 		compare_denial(view, &finds[i]);
+		compare_below(view, &finds[i], names, n);
 		const struct model_zone *m = &zones[upto(ZONES)];
 		if (m->present) {
 			zone_find_in(view, catalog_zone(view, m->apex.wire), &finds[i]);
 			compare_find(m, &names[i], &finds[i]);
 			compare_denial(view, &finds[i]);
+			compare_below(view, &finds[i], names, n);
 		}
 		m = model_zone_for(&names[i], RRTYPE_A);
 		if (!m || m->state != ZONE_SERVED)
