@@ -272,6 +272,19 @@ remote-control:
     def argv(self):
         return ["/usr/sbin/nsd", "-d", "-c", self.path("nsd.conf")]
 
+    def answering(self):
+        """The processes that answer: children of the child of the one that we started."""
+        def children(pid):
+            return net.sh("ps", "-o", "pid=", "--ppid", str(pid), check=False).split()
+        return {answering for main in children(self.process.pid) for answering in children(main)}
+
+    def reload(self, origin):
+        """Returns when whoever answered until now has ended: it may give the version before
+        beside the new one, or reset connections."""
+        before = self.answering()
+        super().reload(origin)
+        wait_for(lambda: not before & self.answering(), 20, "the end of the process before")
+
 
 class PowerDns(Peer):
     """PowerDNS with the SQLite back end; a new version of a zone is loaded into it."""
