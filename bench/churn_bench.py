@@ -3,9 +3,10 @@
 
 A worker answers queries that paced.c lets through at 80 % of what it can answer of a replayed
 capture, for some seconds in peace and as long while the zone changes, by turns. All else (the
-primary, the daemon's other threads, this script) runs on another CPU. Latency is the time from
-a query's reception to its reply's transmission in the worker; `arrival` rows count from when
-it would have reached the port. What is lost, and late, is of all turns together.
+primary, the daemon's other threads, this script, what can be moved of the kernel) runs on another
+CPU. Latency is the time from a query's reception to its reply's transmission in the worker;
+`arrival` rows count from when it would have reached the port. What is lost, and late, is of all
+turns together.
 
 Rows `half-` are of 40 %: a machine that takes a fifth of its speed from the worker for a
 millisecond, as virtual ones do, makes it lose answers of 80 % even in peace.
@@ -24,6 +25,7 @@ import zones
 from harness import ports
 from ixfr_bench import LOAD_S, ORIGIN, Watcher
 from primary import ADDRESS, Primary
+from quiet_cpu import quiet_cpu
 from replay import HUGEPAGES, PACKET_MIB, QUERIES
 
 DEFAULTS = {"seconds": 5.0, "pairs": 12}
@@ -139,8 +141,8 @@ def start(one, primary, names, plugins):
 
 def rows(options):
     with tempfile.TemporaryDirectory(dir="/run") as plugins, \
+            quiet_cpu(ports.WORKER_CPU), \
             common.a_stage(hugepages=HUGEPAGES + PACKET_MIB // 2) as one:
-        os.sched_setaffinity(0, {ports.OTHER_CPU})
         primary = Primary(one.clients, ADDRESS, ORIGIN, options.names)
         server, watcher, paced = start(one, primary, options.names, plugins)
         before = wrong(server)
