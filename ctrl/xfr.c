@@ -93,6 +93,7 @@ static enum xfr_reason reason_of_result(enum result r)
 	case RESULT_OK: return XFR_REASON_NONE;
 	case RESULT_NO_MEMORY: return XFR_REASON_NO_MEMORY;
 	case RESULT_LIMIT: return XFR_REASON_LIMIT_RECORDS;
+	case RESULT_TYPES: return XFR_REASON_LIMIT_TYPES;
 	case RESULT_NO_SOA: return XFR_REASON_NO_SOA;
 	case RESULT_TSIG_MISSING: return XFR_REASON_TSIG_MISSING;
 	case RESULT_TSIG_BADKEY: return XFR_REASON_TSIG_BADKEY;

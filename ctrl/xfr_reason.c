@@ -67,6 +67,7 @@ static const struct {
 	[XFR_REASON_LIMIT_WORK] = { "limit-work",
 				    "the records of large names do not come together, "
 				    "which costs too much work" },
+	[XFR_REASON_LIMIT_TYPES] = { "limit-types", "a name has too many types of records" },
 	[XFR_REASON_CONTRADICTION] = { "not-conformant",
 				       "the zone does not conform to the RFCs: a name has a CNAME "
 				       "beside other data, or two CNAMEs or DNAMEs" },

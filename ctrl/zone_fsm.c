@@ -435,6 +435,7 @@ static bool axfr_may_help(enum xfr_reason failure)
 	case XFR_REASON_TSIG_BADTIME:
 	case XFR_REASON_TSIG_BADTRUNC:
 	case XFR_REASON_LIMIT_RECORDS:
+	case XFR_REASON_LIMIT_TYPES:
 	case XFR_REASON_LIMIT_BUDGET:
 	case XFR_REASON_NO_MEMORY: return false;
 	default: return !xfr_reason_is_tls(failure);

@@ -12,6 +12,7 @@ static const char *const texts[RESULT_COUNT] = {
 	[RESULT_EXISTS] = "exists already",
 	[RESULT_OUT_OF_ZONE] = "out of zone",
 	[RESULT_LIMIT] = "limit exceeded",
+	[RESULT_TYPES] = "too many types at a name",
 	[RESULT_INVALID] = "invalid",
 	[RESULT_REFUSED] = "refused",
 	[RESULT_IO] = "input/output error",

@@ -539,8 +539,8 @@ static enum result blob_end(struct making *m)
 		m->made.ref = 0;
 		return RESULT_OK;
 	}
-	if (m->rrsets > UINT16_MAX)
-		return RESULT_LIMIT;
+	if (m->rrsets > NODE_RRSETS_MAX)
+		return RESULT_TYPES;
 	uint16_t rrsets = (uint16_t)m->rrsets;
 	m->c->blob[0] = m->flags;
 	memcpy(m->c->blob + 2, &rrsets, 2);

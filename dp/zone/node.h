@@ -14,6 +14,8 @@
 #define NODE_RRSET_OCTETS    9u
 #define NODE_INDIRECT_OCTETS 12u
 #define NODE_DIRECT_MAX      2048u // octets of records that stand in the blob
+// A query for a name looks at its RRsets one after the other. Signatures are RRsets as well.
+#define NODE_RRSETS_MAX 256u
 
 static inline const uint8_t *node_octets(const struct node *n)
 {

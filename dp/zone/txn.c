@@ -33,7 +33,7 @@ struct zone_txn {
 	uint64_t base_cells; // of the version that this one started from
 	bool replacing;      // what is published goes, unless it comes again
 	uint8_t **kept;      // replacing: by chunk, a bit for each cell where a kept node begins
-	bool broken;         // ran out of memory: it can only be aborted
+	bool broken;         // out of memory, or too many types: it can only be aborted
 	struct image_pieces pieces;
 
 	struct name owner; // of the pending changes
@@ -563,7 +563,9 @@ static enum result txn_finish(struct zone_txn *t)
 		r = txn_drop(t, &t->names);
 	if (r == RESULT_OK && t->replacing)
 		r = txn_drop(t, &t->nsec3);
-	if (r != RESULT_OK || t->broken)
+	if (r != RESULT_OK)
+		return r;
+	if (t->broken)
 		return RESULT_NO_MEMORY;
 	t->stats.same = t->w->allocated == 0 && t->w->garbage.cells == 0;
 	t->key.len = key_from_name(t->key.symbol, t->apex.wire, t->apex.len);

@@ -15,6 +15,7 @@ enum result {
 	RESULT_EXISTS,        // what was added is there already
 	RESULT_OUT_OF_ZONE,   // an owner name not at or below the apex
 	RESULT_LIMIT,         // a configured limit was exceeded
+	RESULT_TYPES,         // a name has more RRsets than are taken
 	RESULT_INVALID,       // an argument or setting that makes no sense
 	RESULT_REFUSED,       // policy says no
 	RESULT_IO,            // the operating system said no; errno tells

@@ -93,6 +93,7 @@ enum xfr_reason {
 	XFR_REASON_LEFT_ALONE,  // zones: it was not asked, as it has left others unanswered
 	// the engine
 	XFR_REASON_LIMIT_WORK,    // records of large names come scattered
+	XFR_REASON_LIMIT_TYPES,   // a name has more RRsets than are looked through for a query
 	XFR_REASON_CONTRADICTION, // a CNAME beside other data, or two CNAMEs or DNAMEs at a name
 	XFR_REASON_COUNT
 };

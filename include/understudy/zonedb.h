@@ -70,7 +70,7 @@ struct zone_record {
 };
 
 // Duplicates are merged when the name is complete and show in the statistics.
-// RESULT_OK; RESULT_OUT_OF_ZONE (skipped and counted); RESULT_LIMIT;
+// RESULT_OK; RESULT_OUT_OF_ZONE (skipped and counted); RESULT_LIMIT; RESULT_TYPES;
 // RESULT_NO_MEMORY (the transaction can only be aborted).
 enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r);
 
@@ -83,7 +83,7 @@ enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r);
 const struct zone_txn_stats *zone_txn_stats(const struct zone_txn *t);
 
 // Ends the transaction, whatever it returns. RESULT_OK; RESULT_NO_SOA unless
-// the apex has exactly one SOA; RESULT_NO_MEMORY.
+// the apex has exactly one SOA; RESULT_TYPES; RESULT_NO_MEMORY.
 enum result zone_txn_commit(struct zone_txn *t, struct zone_version **out);
 void zone_txn_abort(struct zone_txn *t);
 

@@ -163,6 +163,10 @@ HOSTILE = {
         lambda p, q, i, w: w[:3] + bytes([w[3] | (2 if i == 1 else 0)]) + w[4:]), "rcode"),
     "A record of five octets": (changed_messages(broken_record(5, b"\1\2\3\4\5")), "malformed"),
     "rdata beyond the message": (changed_messages(broken_record(500, b"\1\2\3\4")), "malformed"),
+    "a name with too many types": (other_records(
+        lambda p: [p.soa(), *p.body(), *(record("many", f"TYPE{2000 + i}", r"\# 1 00",
+                                                origin=p.origin) for i in range(257)),
+                   p.soa()]), "limit-types"),
     "compression loop": (changed_messages(pointer_loop), "malformed"),
     "more records counted than there": (changed_messages(count_too_high), "malformed"),
     "an empty message": (empty_message, "malformed"),

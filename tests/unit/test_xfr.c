@@ -1179,6 +1179,54 @@ static void large_names_that_come_scattered(void)
 	close_all();
 }
 
+static void record_of_many(uint16_t type, const uint8_t *rdata, uint16_t octets)
+{
+	wire_put_u8(&msg.w, 4);
+	wire_put_bytes(&msg.w, "many", 4);
+	wire_put_bytes(&msg.w, apex.wire, apex.len);
+	wire_put_u16(&msg.w, type);
+	wire_put_u16(&msg.w, RRCLASS_IN);
+	wire_put_u32(&msg.w, 300);
+	wire_put_u16(&msg.w, octets);
+	wire_put_bytes(&msg.w, rdata, octets);
+	count_answer();
+}
+
+// One name's RRsets, `signed_too` of them with their signatures.
+static void open_with_types(unsigned types, unsigned signed_too)
+{
+	open_with((struct xfr_options){ .kind = XFR_AXFR });
+	begin();
+	record(SOA1);
+	for (unsigned i = 0; i < types; i++) {
+		const uint8_t rdata[18 + 1 + 1] = { (uint8_t)((2000 + i) >> 8),
+						    (uint8_t)(2000 + i) };
+		record_of_many((uint16_t)(2000 + i), rdata, 1);
+		if (i < signed_too)
+			record_of_many(RRTYPE_RRSIG, rdata, sizeof(rdata));
+	}
+	record(SOA1);
+	finish(PLAIN);
+}
+
+static void a_name_with_many_types(void)
+{
+	open_with_types(256, 0);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	close_all();
+	open_with_types(128, 128);
+	CU_ASSERT_EQUAL(feed_all(), XFR_DONE);
+	close_all();
+	open_with_types(257, 0);
+	CU_ASSERT_EQUAL(feed_all(), XFR_FAILED);
+	CU_ASSERT_EQUAL(xfr_reason(x), XFR_REASON_LIMIT_TYPES);
+	close_all();
+	open_with_types(129, 128);
+	CU_ASSERT_EQUAL(feed_all(), XFR_FAILED);
+	CU_ASSERT_EQUAL(xfr_reason(x), XFR_REASON_LIMIT_TYPES);
+	close_all();
+}
+
 // What waits until its name is complete counts as well.
 static void budget_of_one_name(void)
 {
@@ -1291,6 +1339,7 @@ static const struct unit_test tests[] = {
 	{ "SOA: signatures that are malformed", soa_signatures_malformed },
 	{ "SOA: the query wants signatures", soa_query_wants_signatures },
 	{ "large names that come scattered", large_names_that_come_scattered },
+	{ "a name with many types", a_name_with_many_types },
 	{ "budget of one name", budget_of_one_name },
 	{ "one budget for all", one_budget_for_all },
 	{ "out of zone, refused", out_of_zone_refused },
