@@ -89,6 +89,8 @@ struct zone_primary_status {
 	uint64_t success_unix_s; // when something last came to a good end; 0 = never
 	uint32_t resigned_s;     // inception of its signatures (zone_resigned_unix_s)
 	uint8_t resigned;        // enum zone_resigned
+	uint8_t resigned_waits;  // missed: rounds that are let pass before it is tried again,
+	uint8_t resigned_left;   // and how many of these are left
 };
 
 // The link of the zone: normal if that of a primary is, of those that were asked.

@@ -2,14 +2,20 @@
 // Primaries that sign a zone anew and do not raise its serial.
 //
 // The inception of what signs the SOA record tells. Differences cannot bring such signatures:
-// the whole zone is transferred, from each primary once for an inception that it shows; while
-// that does not come to an end, again with each round.
+// the whole zone is transferred from the primary; while that does not come to an end, again with
+// each round. A primary may show signatures that a transfer does not bring: for ever, or because
+// several servers are behind its address, or its reload was under way. It is tried again, ever
+// more rarely.
 #include "zones_parts.h"
 
 #include "loop.h"
 #include "understudy/rcu.h"
 #include "understudy/rr.h"
 #include "understudy/serial.h"
+
+// Rounds from a transfer in vain to the next; twice as many each time.
+#define WAITS_LEAST 4
+#define WAITS_MOST  128
 
 // Whether the SOA record that is served is signed, and when the latest signature was made.
 static bool signed_here(const struct secondary *z, uint32_t *inception)
@@ -45,9 +51,13 @@ bool secondary_see_resigned(struct secondary *z, const struct xfr *engine)
 	if (s->serial != z->fsm.soa.serial || !xfr_soa_signed(engine, &theirs) ||
 	    !signed_here(z, &ours) || !serial_newer(theirs, ours))
 		return false;
-	if (s->resigned != ZONE_RESIGNED_NOT && !serial_newer(theirs, s->resigned_s))
-		return s->resigned == ZONE_RESIGNED_SEEN;
+	if (s->resigned != ZONE_RESIGNED_NOT && !serial_newer(theirs, s->resigned_s)) {
+		bool now = s->resigned == ZONE_RESIGNED_SEEN || s->resigned_left == 0;
+		s->resigned_left -= !now;
+		return now;
+	}
 	s->resigned = ZONE_RESIGNED_SEEN;
+	s->resigned_waits = WAITS_LEAST;
 	s->resigned_s = theirs;
 	z->zones->stats.resigned++;
 	log_limited(&z->zones->findings, LOG_LEVEL_WARNING,
@@ -59,8 +69,12 @@ bool secondary_see_resigned(struct secondary *z, const struct xfr *engine)
 void secondary_fetched_whole(struct secondary *z)
 {
 	struct zone_primary_status *s = &z->primaries[z->asked];
-	if (z->kind == XFR_AXFR && s->resigned == ZONE_RESIGNED_SEEN)
-		s->resigned = ZONE_RESIGNED_MISSED;
+	if (z->kind != XFR_AXFR || s->resigned == ZONE_RESIGNED_NOT)
+		return;
+	if (s->resigned == ZONE_RESIGNED_MISSED && s->resigned_waits < WAITS_MOST)
+		s->resigned_waits *= 2;
+	s->resigned_left = s->resigned_waits;
+	s->resigned = ZONE_RESIGNED_MISSED;
 }
 
 void secondary_settle_resigned(struct secondary *z, bool same_serial)

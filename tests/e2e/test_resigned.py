@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Zones that are signed anew without a new serial: seen by the signature of the SOA record,
-and transferred whole, once for each time that the signatures are said to be of."""
+and transferred whole, once for each time that the signatures are said to be of, then rarely."""
 
 import struct
 import time
@@ -148,8 +148,8 @@ class Scene:
 
 
 def test_what_is_claimed_and_not_given(stage):
-    """One transfer for each time that is claimed, however often; what is given in the end is
-    taken."""
+    """One transfer for each time that is claimed, and later ones rarely; what is given in the end
+    is taken."""
     scene = Scene(stage)
     count = 0
     for later in (100, 200):
@@ -180,6 +180,21 @@ def test_what_is_claimed_and_not_given(stage):
     assert scene.fetched() == count + 1
     assert {q.type for q in scene.primary.queries} == {"SOA", "AXFR"}
     assert all(q.signed for q in scene.primary.queries)
+
+
+def test_what_is_given_later(stage):
+    """As by several servers behind an address: one tells of it, another one does not have it yet."""
+    scene = Scene(stage)
+    scene.claims = [signature(BEGAN + 100)]
+    scene.look()
+    assert scene.fetched() == 1 and resigned(scene.server)["missed"]
+    scene.held = scene.claims
+    for _ in range(4):
+        scene.look()
+        assert scene.fetched() == 1
+    scene.look()
+    assert scene.fetched() == 2 and resigned(scene.server) is None
+    scene.must_hold(BEGAN + 100)
 
 
 def test_by_refresh_alone(stage):

@@ -154,7 +154,7 @@ static void unsigned_here(void)
 	end();
 }
 
-// Until a whole transfer has come, it is tried again; then only for what is later still.
+// Until a whole transfer has come, it is tried again; then at once only for what is later still.
 static void once_each(void)
 {
 	begin(ZONE_TEXT RRSIG_AT("00001000"));
@@ -163,7 +163,7 @@ static void once_each(void)
 	CU_ASSERT_EQUAL(zones.stats.resigned, 1);
 	transferred(0, ZONE_TEXT RRSIG_AT("00001000"));
 	CU_ASSERT_EQUAL(statuses[0].resigned, ZONE_RESIGNED_MISSED);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 2; i++) {
 		CU_ASSERT_FALSE(sees(0, 5, "00002000"));
 		CU_ASSERT_FALSE(sees(0, 5, "00001800"));
 		CU_ASSERT_FALSE(sees(0, 5, "00001000"));
@@ -179,6 +179,39 @@ static void once_each(void)
 	CU_ASSERT_EQUAL(statuses[0].resigned, ZONE_RESIGNED_MISSED);
 	CU_ASSERT_FALSE(sees(1, 5, "00002000"));
 	CU_ASSERT_FALSE(sees(0, 5, "00003000"));
+	end();
+}
+
+// How many rounds pass until it is tried again.
+static unsigned rounds_until_tried(void)
+{
+	unsigned rounds = 0;
+	while (rounds < 1000 && !sees(0, 5, "00002000"))
+		rounds++;
+	return rounds;
+}
+
+// What a transfer did not bring is tried again, ever more rarely.
+static void tried_again(void)
+{
+	static const unsigned rounds[] = { 0, 4, 8, 16, 32, 64, 128, 128 };
+	begin(ZONE_TEXT RRSIG_AT("00001000"));
+	for (unsigned i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+		CU_ASSERT_EQUAL(rounds_until_tried(), rounds[i]);
+		CU_ASSERT(sees(0, 5, "00002000")); // the transfer failed: at once again
+		transferred(0, ZONE_TEXT RRSIG_AT("00001000"));
+		CU_ASSERT_EQUAL(statuses[0].resigned, ZONE_RESIGNED_MISSED);
+	}
+	CU_ASSERT_EQUAL(zones.stats.resigned, 1);
+	// Later ones begin anew.
+	CU_ASSERT_FALSE(sees(0, 5, "00001fff"));
+	CU_ASSERT(sees(0, 5, "00002001"));
+	transferred(0, ZONE_TEXT RRSIG_AT("00001000"));
+	CU_ASSERT_EQUAL(rounds_until_tried(), 4);
+	transferred(0, ZONE_TEXT RRSIG_AT("00002000"));
+	CU_ASSERT_EQUAL(statuses[0].resigned, ZONE_RESIGNED_MISSED); // 00002001 was shown
+	transferred(0, ZONE_TEXT RRSIG_AT("00002001"));
+	CU_ASSERT_EQUAL(statuses[0].resigned, ZONE_RESIGNED_NOT);
 	end();
 }
 
@@ -213,5 +246,5 @@ static void times(void)
 }
 
 UNIT_MAIN("zones_resigned", { "later only", later_only }, { "serials wrap", wraps },
-	  { "unsigned here", unsigned_here }, { "once each", once_each }, { "settled", settled },
-	  { "times", times })
+	  { "unsigned here", unsigned_here }, { "once each", once_each },
+	  { "tried again", tried_again }, { "settled", settled }, { "times", times })
