@@ -2,7 +2,7 @@
 // The configuration's schema for libcyaml, and what each value is expected to be.
 #include "config_schema.h"
 
-#include "vet.h"
+#include "understudy/nsec3.h"
 
 #define OPTIONAL CYAML_FLAG_OPTIONAL
 #define LIST     (CYAML_FLAG_POINTER)
@@ -356,7 +356,7 @@ const struct yaml_rule config_rules[] = {
 	{ .path = "transfer.max-size", .least = 0, .most = 1048576 },
 	{ .path = "transfer.max-records", .least = 0, .most = UINT32_MAX },
 	{ .path = "transfer.memory", .least = 0, .most = 32768 },
-	{ .path = "dnssec.nsec3-iterations.max", .least = 0, .most = VET_NSEC3_ITERATIONS_MOST },
+	{ .path = "dnssec.nsec3-iterations.max", .least = 0, .most = NSEC3_ITERATIONS_MOST },
 	{ .path = "dnssec.signature-warning", .least = 0, .most = 8760 },
 	{ .path = "hooks.command[]", .expected = "the path of a program, or an argument of it" },
 	{ .path = "hooks.timeout", .least = 1, .most = 3600 },

@@ -37,7 +37,7 @@ static enum xfr_reason judge_zonemd(const struct vet_policy *policy, enum zonemd
 static enum xfr_reason judge_nsec3(const struct vet_policy *policy, const struct vet_result *r)
 {
 	bool above = r->nsec3 && r->nsec3_iterations > policy->nsec3_iterations_max;
-	bool beyond = r->nsec3 && r->nsec3_iterations > VET_NSEC3_ITERATIONS_MOST;
+	bool beyond = r->nsec3 && r->nsec3_iterations > NSEC3_ITERATIONS_MOST;
 	return beyond || (above && policy->refuse_iterations) ? XFR_REASON_NSEC3_ITERATIONS
 							      : XFR_REASON_NONE;
 }

@@ -12,9 +12,6 @@
 #include "understudy/xfr.h"
 #include "zonemd.h"
 
-// More cannot be asked for with any key size: RFC 5155 section 10.3.
-#define VET_NSEC3_ITERATIONS_MOST 2500
-
 struct vet_policy {
 	enum zonemd_policy zonemd;
 	uint16_t nsec3_iterations_max;

@@ -514,8 +514,12 @@ static bool txn_chain(struct zone_txn *t, const struct node *apex, struct nsec3_
 	struct name owner;
 	struct trie_key key;
 	uint32_t at = 0;
+	unsigned costly = 0;
 	for (unsigned i = 0; i < CHAINS_MAX && nsec3_param_next(&view, apex, &at, chain); i++) {
 		uint8_t hash[NSEC3_HASH_OCTETS];
+		costly += chain->iterations > NSEC3_ITERATIONS_MOST;
+		if (costly > 1)
+			return true; // taken at its word: no such chain will be served
 		nsec3_hash(t->apex.wire, t->apex.len, chain, hash);
 		if (!nsec3_owner(hash, t->apex.wire, &owner))
 			return false;

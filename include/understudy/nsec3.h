@@ -11,6 +11,9 @@
 #define NSEC3_LABEL_OCTETS 32 // of the hash in base32hex
 #define NSEC3_SHA1         1  // the one algorithm there is
 
+// More cannot be asked for with any key size: RFC 5155 section 10.3.
+#define NSEC3_ITERATIONS_MOST 2500
+
 // What NSEC3 and NSEC3PARAM records say of their chain.
 struct nsec3_params {
 	const uint8_t *salt;

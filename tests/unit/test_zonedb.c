@@ -984,6 +984,27 @@ static void many_rrsets_at_a_name(void)
 	zonedb_free(db);
 }
 
+// Chains that cost more than any that is served are not all tried.
+static void costly_chains(void)
+{
+	struct zonedb *db = db_new(0);
+	struct zone_txn *t = begin(db, "example", false);
+	struct name owner = name_of("example");
+	uint8_t rdata[5 + 255] = { NSEC3_SHA1, 0, 0xff, 0xff, 255 };
+	soa(t, "example", 1, true);
+	for (unsigned i = 0; i < 16; i++) {
+		rdata[5] = (uint8_t)i;
+		CU_ASSERT_EQUAL(add(t, owner.wire, RRTYPE_NSEC3PARAM, 0, rdata, sizeof(rdata)),
+				RESULT_OK);
+	}
+	publish(db, t);
+	const struct zone *z = catalog_zone(zonedb_view(db), owner.wire);
+	struct nsec3_params chain;
+	CU_ASSERT_FATAL(z && zone_nsec3_params(z, &chain));
+	CU_ASSERT_EQUAL(chain.iterations, 65535);
+	zonedb_free(db);
+}
+
 // A delta that takes a large RRset away record by record holds no copy for each.
 static void large_rrset_goes_by_records(void)
 {
@@ -1013,7 +1034,7 @@ static void large_rrset_goes_by_records(void)
 UNIT_MAIN("zonedb", { "a large RRset goes by very many", many_deletions },
 	  { "a large RRset goes by records", large_rrset_goes_by_records },
 	  { "common RRsets", common_rrsets }, { "many RRsets at a name", many_rrsets_at_a_name },
-	  { "large common RRsets", large_common_rrsets },
+	  { "costly chains", costly_chains }, { "large common RRsets", large_common_rrsets },
 	  { "common RRsets of many versions", common_rrsets_of_many_versions },
 	  { "an image moves", image_moves },
 	  { "an image that leads astray is refused", image_refused },
