@@ -11,9 +11,8 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "../e2e"))
 
 import server  # noqa: E402
-from harness import net  # noqa: E402
+from harness import net, ports  # noqa: E402
 
-HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 WANTED_PAGES = 160
 
 
@@ -36,21 +35,7 @@ def wire():
 
 @pytest.fixture
 def hugepages():
-    """Hugepages beside those that others have reserved; given back at the end."""
-    def read():
-        with open(HUGEPAGES, encoding="ascii") as f:
-            return int(f.read())
-
-    def add(count):
-        number = read()
-        with open(HUGEPAGES, "w", encoding="ascii") as f:
-            f.write(str(max(0, number + count)))
-
-    before = read()
-    add(WANTED_PAGES)
-    got = read() - before
-    if got < WANTED_PAGES:
-        add(-got)
-        pytest.skip(f"no {WANTED_PAGES} hugepages to be had")
-    yield
-    add(-WANTED_PAGES)
+    with ports.reserve(WANTED_PAGES) as had:
+        if not had:
+            pytest.skip(f"no {WANTED_PAGES} hugepages to be had")
+        yield

@@ -2,6 +2,7 @@
 """How the server under test reaches its clients: kernel sockets, or a DPDK port."""
 
 import contextlib
+import fcntl
 
 from . import net
 
@@ -41,19 +42,20 @@ def _read():
 
 
 def _add(count):
-    number = max(0, _read() + count)
-    with open(HUGEPAGES, "w", encoding="ascii") as f:
-        f.write(str(number))
+    """Returns how many more there are now. Others add and take away at the same time."""
+    with open(HUGEPAGES, encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = _read()
+        with contextlib.suppress(PermissionError), open(HUGEPAGES, "w", encoding="ascii") as f:
+            f.write(str(max(0, before + count)))
+        return _read() - before
 
 
 @contextlib.contextmanager
 def reserve(count):
     """Hugepages beside those that are reserved, given back at the end. Yields whether
     they could be had."""
-    before = _read()
-    with contextlib.suppress(PermissionError):
-        _add(count)
-    got = _read() - before
+    got = _add(count)
     try:
         yield got >= count
     finally:
