@@ -7,6 +7,7 @@ import fcntl
 from . import net
 
 HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+SURPLUS = "/sys/kernel/mm/hugepages/hugepages-2048kB/surplus_hugepages"
 HUGEPAGES_WANTED = 256
 WORKER_CPU, OTHER_CPU = 1, 0
 
@@ -37,8 +38,9 @@ def options(mode, addresses=(f"{net.SERVER}/24", f"{net.SERVER6}/64")):
 
 
 def _read():
-    with open(HUGEPAGES, encoding="ascii") as f:
-        return int(f.read())
+    """Those that stay; surplus ones were taken away while they were in use, and go with it."""
+    with open(HUGEPAGES, encoding="ascii") as all_, open(SURPLUS, encoding="ascii") as surplus:
+        return int(all_.read()) - int(surplus.read())
 
 
 def _add(count):
