@@ -75,7 +75,8 @@ struct zone_record {
 enum result zone_txn_add(struct zone_txn *t, const struct zone_record *r);
 
 // The record must be there, by rdata; the TTL is not compared.
-// RESULT_OK; RESULT_NOT_FOUND; RESULT_OUT_OF_ZONE; RESULT_NO_MEMORY.
+// RESULT_OK; RESULT_NOT_FOUND; RESULT_OUT_OF_ZONE; RESULT_TYPES (of what was added before);
+// RESULT_NO_MEMORY.
 enum result zone_txn_delete(struct zone_txn *t, const struct zone_record *r);
 
 // Of what was settled so far: an owner is, once another one follows, or with the

@@ -212,6 +212,16 @@ void world_parse_record(const char *line, const struct name *apex, struct world_
 	r->record.rdata_len = (uint16_t)wire_out_len(&o);
 }
 
+void world_put_record(struct wire_out *w, const struct zone_record *r)
+{
+	wire_put_bytes(w, r->owner, name_length(r->owner));
+	wire_put_u16(w, r->type);
+	wire_put_u16(w, RRCLASS_IN);
+	wire_put_u32(w, r->ttl_s);
+	wire_put_u16(w, r->rdata_len);
+	wire_put_bytes(w, r->rdata, r->rdata_len);
+}
+
 // Who takes records.
 struct taker {
 	void (*take)(void *, const struct zone_record *);

@@ -7,6 +7,7 @@
 
 #include "support/signer.h"
 #include "understudy/answer.h"
+#include "understudy/wire.h"
 #include "understudy/zonedb.h"
 
 struct world {
@@ -42,6 +43,9 @@ struct world_record {
 	struct zone_record record;
 };
 void world_parse_record(const char *line, const struct name *apex, struct world_record *r);
+
+// The record as it stands in a message, no name shortened.
+void world_put_record(struct wire_out *w, const struct zone_record *r);
 
 // Publishes the zone as not yet loaded, or as expired.
 void world_not_loaded(struct world *w, const char *apex);

@@ -62,17 +62,17 @@ static void count_answer(void)
 	wire_poke_be16(msg.octets + 6, ++msg.answers);
 }
 
+static void put_record(const struct zone_record *r)
+{
+	world_put_record(&msg.w, r);
+	count_answer();
+}
+
 static void record(const char *line)
 {
 	static struct world_record r;
 	world_parse_record(line, &apex, &r);
-	wire_put_bytes(&msg.w, r.record.owner, name_length(r.record.owner));
-	wire_put_u16(&msg.w, r.record.type);
-	wire_put_u16(&msg.w, RRCLASS_IN);
-	wire_put_u32(&msg.w, r.record.ttl_s);
-	wire_put_u16(&msg.w, r.record.rdata_len);
-	wire_put_bytes(&msg.w, r.record.rdata, r.record.rdata_len);
-	count_answer();
+	put_record(&r.record);
 }
 
 static void raw_record(const char *octets, size_t len)
@@ -1179,31 +1179,21 @@ static void large_names_that_come_scattered(void)
 	close_all();
 }
 
-static void record_of_many(uint16_t type, const uint8_t *rdata, uint16_t octets)
-{
-	wire_put_u8(&msg.w, 4);
-	wire_put_bytes(&msg.w, "many", 4);
-	wire_put_bytes(&msg.w, apex.wire, apex.len);
-	wire_put_u16(&msg.w, type);
-	wire_put_u16(&msg.w, RRCLASS_IN);
-	wire_put_u32(&msg.w, 300);
-	wire_put_u16(&msg.w, octets);
-	wire_put_bytes(&msg.w, rdata, octets);
-	count_answer();
-}
-
 // One name's RRsets, `signed_too` of them with their signatures.
 static void open_with_types(unsigned types, unsigned signed_too)
 {
+	struct name owner;
+	name_from_text("many.z.test.", &owner);
 	open_with((struct xfr_options){ .kind = XFR_AXFR });
 	begin();
 	record(SOA1);
 	for (unsigned i = 0; i < types; i++) {
-		const uint8_t rdata[18 + 1 + 1] = { (uint8_t)((2000 + i) >> 8),
-						    (uint8_t)(2000 + i) };
-		record_of_many((uint16_t)(2000 + i), rdata, 1);
+		uint16_t type = (uint16_t)(2000 + i);
+		uint8_t rdata[18 + 1 + 1] = { (uint8_t)(type >> 8), (uint8_t)type };
+		put_record(&(struct zone_record){ owner.wire, rdata, 300, type, 1 });
 		if (i < signed_too)
-			record_of_many(RRTYPE_RRSIG, rdata, sizeof(rdata));
+			put_record(&(struct zone_record){ owner.wire, rdata, 300, RRTYPE_RRSIG,
+							  sizeof(rdata) });
 	}
 	record(SOA1);
 	finish(PLAIN);

@@ -61,12 +61,7 @@ static void put_record(struct wire_out *w, const char *line)
 {
 	static struct world_record r;
 	world_parse_record(line, &apex, &r);
-	wire_put_bytes(w, r.record.owner, name_length(r.record.owner));
-	wire_put_u16(w, r.record.type);
-	wire_put_u16(w, RRCLASS_IN);
-	wire_put_u32(w, r.record.ttl_s);
-	wire_put_u16(w, r.record.rdata_len);
-	wire_put_bytes(w, r.record.rdata, r.record.rdata_len);
+	world_put_record(w, &r.record);
 }
 
 // What the primary's answer to a SOA query comes to: its serial, and a signature unless NULL.
